@@ -1,0 +1,114 @@
+//! Diagnostics: what is wrong, where, and what to do.
+//!
+//! A phase adds its own constructors in `impl Diags` blocks (`sema/errors.rs` and the like), one
+//! per row of [`super::codes`]; the look is made in [`super::render`] alone.
+
+use super::codes::Code;
+use super::span::Span;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Severity {
+    Warning,
+    Error,
+}
+
+/// One message at one place.
+#[derive(Clone, Debug)]
+pub struct Diag {
+    pub severity: Severity,
+    pub code: &'static Code,
+    /// Lower case, no full stop.
+    pub message: String,
+    pub span: Span,
+    /// Text under the caret; may be empty.
+    pub label: String,
+    /// Other places that explain this one.
+    pub notes: Vec<(Span, String)>,
+    /// Something to do.
+    pub hint: Option<String>,
+}
+
+impl Diag {
+    pub fn error(code: &'static Code, span: Span, message: impl Into<String>) -> Diag {
+        Diag {
+            severity: Severity::Error,
+            code,
+            message: message.into(),
+            span,
+            label: String::new(),
+            notes: Vec::new(),
+            hint: None,
+        }
+    }
+    pub fn warning(code: &'static Code, span: Span, message: impl Into<String>) -> Diag {
+        Diag { severity: Severity::Warning, ..Diag::error(code, span, message) }
+    }
+    pub fn label(mut self, text: impl Into<String>) -> Diag {
+        self.label = text.into();
+        self
+    }
+    pub fn note(mut self, span: Span, text: impl Into<String>) -> Diag {
+        self.notes.push((span, text.into()));
+        self
+    }
+    pub fn hint(mut self, text: impl Into<String>) -> Diag {
+        self.hint = Some(text.into());
+        self
+    }
+}
+
+/// The diagnostics of a compilation, in the order in which they were found.
+#[derive(Clone, Debug, Default)]
+pub struct Diags {
+    pub list: Vec<Diag>,
+}
+
+impl Diags {
+    pub fn push(&mut self, d: Diag) {
+        self.list.push(d);
+    }
+    pub fn has_errors(&self) -> bool {
+        self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+    pub fn append(&mut self, mut other: Diags) {
+        self.list.append(&mut other.list);
+    }
+}
+
+/// The candidate nearest to `name` by edit distance, if it is near enough to be meant.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = (name.chars().count() / 3).max(1);
+    candidates
+        .into_iter()
+        .map(|c| (edit_distance(name, c), c))
+        .filter(|&(d, c)| d <= limit && c != name)
+        .min()
+        .map(|(_, c)| c)
+}
+
+/// Optimal string alignment distance, case-insensitive.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.to_lowercase().chars().collect();
+    let b: Vec<char> = b.to_lowercase().chars().collect();
+    if a.len().abs_diff(b.len()) > 8 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for j in 0..=b.len() {
+        rows[0][j] = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut d = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                d = d.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = d;
+        }
+    }
+    rows[a.len()][b.len()]
+}

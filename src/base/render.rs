@@ -1,0 +1,1 @@
+//! Turns diagnostics into text, through codespan-reporting.

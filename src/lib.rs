@@ -1,0 +1,3 @@
+//! awl: from the tracing language that bpftrace's users write to eBPF, without LLVM.
+
+pub mod base;
