@@ -1,0 +1,3 @@
+//! Text to tree: `lex` (logos), `parse` (lalrpop), `print` (the formatter). Uses `base` only.
+
+pub mod ast;
