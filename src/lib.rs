@@ -1,5 +1,10 @@
 //! awl: from the tracing language that bpftrace's users write to eBPF, without LLVM.
 
 pub mod base;
+pub mod image;
+pub mod ir;
+pub mod isa;
 pub mod syntax;
 pub mod ty;
+pub mod value;
+pub mod world;

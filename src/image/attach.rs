@@ -1,0 +1,187 @@
+//! Attach points, concrete: no wildcard, no name left to resolve but those that the kernel resolves itself.
+
+/// Before or after the function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum When {
+    Entry,
+    Return,
+}
+
+/// `enum bpf_prog_type`, as far as awl uses it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum ProgType {
+    Kprobe,
+    Tracepoint,
+    PerfEvent,
+    RawTracepoint,
+    /// `BPF_PROG_TYPE_TRACING`: fentry, fexit, tp_btf, iter; its expected attach type is the attach point's.
+    Tracing,
+    /// Run by `BPF_PROG_TEST_RUN` only.
+    Syscall,
+    Xdp,
+}
+
+/// How often a timer fires.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Rate {
+    Hz(u64),
+    PeriodNs(u64),
+}
+
+/// Where one program attaches. Adding a kind touches `lang/probes` and `attach`, which match exhaustively.
+#[derive(Clone, PartialEq, Eq, Debug, Hash)]
+pub enum Attach {
+    /// Run once before anything is attached.
+    Begin,
+    /// Run once after everything is detached.
+    End,
+    /// Run when awl receives the signal.
+    Signal(i32),
+    /// A tracepoint by perf event: context is its record.
+    Tracepoint {
+        category: String,
+        name: String,
+    },
+    /// A raw tracepoint; context is an array of `u64` arguments.
+    RawTracepoint {
+        name: String,
+    },
+    /// A raw tracepoint with BTF types (`tp_btf`); `module` is empty for vmlinux.
+    TpBtf {
+        module: String,
+        name: String,
+    },
+    /// `sys_enter` or `sys_exit` by `tp_btf` (or raw tracepoint), for one system call; the program itself
+    /// compares the number. Several of these in one program are one attachment.
+    SyscallTp {
+        when: When,
+        name: String,
+        nr: u32,
+        btf: BtfUse,
+    },
+    Kprobe {
+        module: String,
+        func: String,
+        offset: u64,
+        when: When,
+    },
+    /// A kernel address, where the user allows it.
+    KprobeAddr {
+        addr: u64,
+        when: When,
+    },
+    Fentry {
+        module: String,
+        func: String,
+        when: When,
+    },
+    /// `offset` is the file offset of the instruction; `symbol` is for names. `ref_ctr_offset` is that of a
+    /// USDT semaphore, else 0.
+    Uprobe {
+        path: String,
+        symbol: String,
+        offset: u64,
+        when: When,
+        ref_ctr_offset: u64,
+    },
+    /// One event per CPU.
+    Profile(Rate),
+    /// One event on one CPU.
+    Interval(Rate),
+    /// `config` of `PERF_TYPE_SOFTWARE`.
+    Software {
+        name: String,
+        config: u64,
+        period: u64,
+    },
+    /// `config` of `PERF_TYPE_HARDWARE`.
+    Hardware {
+        name: String,
+        config: u64,
+        period: u64,
+    },
+    Watchpoint {
+        addr: u64,
+        len: u32,
+        mode: String,
+    },
+}
+
+/// Whether a raw attachment uses BTF-typed arguments.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum BtfUse {
+    Btf,
+    Raw,
+}
+
+impl Attach {
+    /// The program type that this attach point wants.
+    pub fn prog_type(&self) -> ProgType {
+        match self {
+            Attach::Begin | Attach::End | Attach::Signal(_) => ProgType::RawTracepoint,
+            Attach::Tracepoint { .. } => ProgType::Tracepoint,
+            Attach::RawTracepoint { .. } => ProgType::RawTracepoint,
+            Attach::SyscallTp { btf, .. } => match btf {
+                BtfUse::Btf => ProgType::Tracing,
+                BtfUse::Raw => ProgType::RawTracepoint,
+            },
+            Attach::TpBtf { .. } | Attach::Fentry { .. } => ProgType::Tracing,
+            Attach::Kprobe { .. } | Attach::KprobeAddr { .. } | Attach::Uprobe { .. } => ProgType::Kprobe,
+            Attach::Profile(_)
+            | Attach::Interval(_)
+            | Attach::Software { .. }
+            | Attach::Hardware { .. }
+            | Attach::Watchpoint { .. } => ProgType::PerfEvent,
+        }
+    }
+
+    /// The full name that `probe` yields and messages show: `tracepoint:syscalls:sys_enter_openat`.
+    pub fn name(&self) -> String {
+        let ret = |when: &When| match when {
+            When::Entry => "",
+            When::Return => "ret",
+        };
+        let module = |m: &str| if m.is_empty() { String::new() } else { format!("{m}:") };
+        let rate = |r: &Rate| match r {
+            Rate::Hz(n) => format!("hz:{n}"),
+            Rate::PeriodNs(n) if n % 1_000_000_000 == 0 => format!("s:{}", n / 1_000_000_000),
+            Rate::PeriodNs(n) if n % 1_000_000 == 0 => format!("ms:{}", n / 1_000_000),
+            Rate::PeriodNs(n) if n % 1_000 == 0 => format!("us:{}", n / 1_000),
+            Rate::PeriodNs(n) => format!("{n}"),
+        };
+        match self {
+            Attach::Begin => "begin".into(),
+            Attach::End => "end".into(),
+            Attach::Signal(n) => format!("self:signal:{n}"),
+            Attach::Tracepoint { category, name } => format!("tracepoint:{category}:{name}"),
+            Attach::RawTracepoint { name } => format!("rawtracepoint:{name}"),
+            Attach::TpBtf { module: m, name } => format!("rawtracepoint:{}{name}", module(m)),
+            Attach::SyscallTp { when, name, .. } => match when {
+                When::Entry => format!("tracepoint:syscalls:sys_enter_{name}"),
+                When::Return => format!("tracepoint:syscalls:sys_exit_{name}"),
+            },
+            Attach::Kprobe { module: m, func, offset, when } => {
+                let off = if *offset == 0 { String::new() } else { format!("+{offset}") };
+                format!("k{}probe:{}{func}{off}", ret(when), module(m))
+            }
+            Attach::KprobeAddr { addr, when } => format!("k{}probe:{addr:#x}", ret(when)),
+            Attach::Fentry { module: m, func, when } => match when {
+                When::Entry => {
+                    format!("fentry:{}{func}", if m.is_empty() { "vmlinux:".into() } else { module(m) })
+                }
+                When::Return => {
+                    format!("fexit:{}{func}", if m.is_empty() { "vmlinux:".into() } else { module(m) })
+                }
+            },
+            Attach::Uprobe { path, symbol, offset, when, .. } => {
+                let what = if symbol.is_empty() { format!("{offset:#x}") } else { symbol.clone() };
+                format!("u{}probe:{path}:{what}", ret(when))
+            }
+            Attach::Profile(r) => format!("profile:{}", rate(r)),
+            Attach::Interval(r) => format!("interval:{}", rate(r)),
+            Attach::Software { name, period, .. } => format!("software:{name}:{period}"),
+            Attach::Hardware { name, period, .. } => format!("hardware:{name}:{period}"),
+            Attach::Watchpoint { addr, len, mode } => format!("watchpoint:{addr:#x}:{len}:{mode}"),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What programs and the runtime say to each other: record headers, event sites, shared memory.
+//!
+//! Output records go through the `.output` ring, control records through `.control`, so that a flood of output
+//! cannot lose an `exit()`. A control record carries the producer position of the output ring when it was
+//! emitted: whatever output lies before that position comes first. Order within a ring is order of emission.
+
+use super::{MapId, ProgramId};
+use crate::base::Span;
+use crate::ty::Ty;
+
+/// Start of an output record: `u32` event site, `u32` CPU.
+pub const OUTPUT_HEADER_BYTES: u32 = 8;
+/// Start of a control record: `u32` event site, `u32` CPU, `u64` output position.
+pub const CONTROL_HEADER_BYTES: u32 = 16;
+
+/// The mmapped value of the `.globals` map. Byte offsets.
+pub mod globals {
+    /// `u32`: 1 while the reader sleeps; a producer that sees 1 stores 0 and wakes it.
+    pub const READER_SLEEPS: u32 = 0;
+    /// `u32`: 1 once `exit()` has run; programs return at once from then on.
+    pub const EXITING: u32 = 4;
+    /// `u32`: exit code.
+    pub const EXIT_CODE: u32 = 8;
+    /// `u32`: programs of the session do nothing while this is 0 (set when all are attached; `begin`, `end` ignore it).
+    pub const ENABLED: u32 = 12;
+    /// `u64`: boot clock at start, ns, for `elapsed`.
+    pub const START_NS: u32 = 16;
+    /// `u64`: seed of stack hashes.
+    pub const SEED: u32 = 24;
+    /// `u32`: process id of the `-c` child or `-p` process, 0 if none.
+    pub const TARGET_PID: u32 = 32;
+    /// `u64` device and inode of awl's PID namespace.
+    pub const PIDNS_DEV: u32 = 40;
+    pub const PIDNS_INO: u32 = 48;
+    pub const BYTES: u32 = 64;
+}
+
+/// A place in the script that emits records.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventSite {
+    pub kind: EventKind,
+    pub program: ProgramId,
+    pub span: Span,
+    /// The values that follow the header.
+    pub fields: Vec<Field>,
+    /// Bytes of a whole record, header included (the most, where `tail` is set).
+    pub size: u32,
+}
+
+/// A value in a record. A `Str` or `Buf` that is the last in memory may be cut off after its used bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    pub ty: Ty,
+    /// From the start of the record.
+    pub offset: u32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventKind {
+    Printf(Format),
+    Errorf(Format),
+    Warnf(Format),
+    /// `print(value)`
+    PrintValue,
+    Time {
+        format: String,
+    },
+    /// Fields: strings.
+    Join {
+        separator: String,
+    },
+    Cat(Format),
+    System(Format),
+    /// One of the fields of `image::LossKind`, but worth a line each: not used for counts.
+    Message {
+        text: String,
+    },
+    /// Control. Fields: exit code `u32`.
+    Exit,
+    PrintMap {
+        map: MapId,
+        top: u32,
+        div: u32,
+    },
+    Clear {
+        map: MapId,
+    },
+    Zero {
+        map: MapId,
+    },
+    /// `print(@m); clear(@m)` as one action.
+    PrintClear {
+        map: MapId,
+        top: u32,
+        div: u32,
+    },
+}
+
+impl EventKind {
+    /// Whether it goes through the control ring.
+    pub fn is_control(&self) -> bool {
+        match self {
+            EventKind::Exit
+            | EventKind::PrintMap { .. }
+            | EventKind::Clear { .. }
+            | EventKind::Zero { .. }
+            | EventKind::PrintClear { .. } => true,
+            EventKind::Printf(_)
+            | EventKind::Errorf(_)
+            | EventKind::Warnf(_)
+            | EventKind::PrintValue
+            | EventKind::Time { .. }
+            | EventKind::Join { .. }
+            | EventKind::Cat(_)
+            | EventKind::System(_)
+            | EventKind::Message { .. } => false,
+        }
+    }
+}
+
+/// A parsed format string.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Format {
+    pub pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Piece {
+    Text(Vec<u8>),
+    Conv(Conv),
+}
+
+/// One `%` conversion. Arguments are taken from the event's fields in order: a `*` takes one before the value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conv {
+    pub minus: bool,
+    pub plus: bool,
+    pub space: bool,
+    pub alt: bool,
+    pub zero: bool,
+    pub width: Option<Count>,
+    pub precision: Option<Count>,
+    /// `hh`, `h`, `l`, `ll`, `j`, `z`, `t` or empty.
+    pub length: &'static str,
+    /// `d`, `u`, `x`, `s`, `r`, `rx`, `rh`, `gr`, …
+    pub conv: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Count {
+    Fixed(u32),
+    /// `*`
+    Arg,
+}

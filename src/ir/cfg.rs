@@ -1,0 +1,1 @@
+//! Predecessors, dominators, orders of blocks.

@@ -1,0 +1,68 @@
+//! What belongs to a processor: one [`Arch`] row each. Nothing elsewhere assumes one.
+
+/// A processor's row.
+#[derive(Debug)]
+pub struct Arch {
+    pub name: &'static str,
+    /// `struct pt_regs`: (name as `reg()` takes it, byte offset, bytes).
+    pub regs: &'static [(&'static str, u32)],
+    /// Names (in `regs`) of the registers that carry a function's integer arguments.
+    pub args: &'static [&'static str],
+    /// Names of the registers that carry a system call's arguments.
+    pub syscall_args: &'static [&'static str],
+    pub ret: &'static str,
+    pub ip: &'static str,
+    pub sp: &'static str,
+    pub page_bytes: u32,
+    /// Bytes of `struct pt_regs`.
+    pub pt_regs_bytes: u32,
+}
+
+/// x86_64 (arch/x86/include/asm/ptrace.h; the System V ABI for arguments).
+pub static X86_64: Arch = Arch {
+    name: "x86_64",
+    regs: &[
+        ("r15", 0),
+        ("r14", 8),
+        ("r13", 16),
+        ("r12", 24),
+        ("bp", 32),
+        ("bx", 40),
+        ("r11", 48),
+        ("r10", 56),
+        ("r9", 64),
+        ("r8", 72),
+        ("ax", 80),
+        ("cx", 88),
+        ("dx", 96),
+        ("si", 104),
+        ("di", 112),
+        ("orig_rax", 120),
+        ("ip", 128),
+        ("pc", 128),
+        ("cs", 136),
+        ("flags", 144),
+        ("sp", 152),
+        ("ss", 160),
+    ],
+    args: &["di", "si", "dx", "cx", "r8", "r9"],
+    syscall_args: &["di", "si", "dx", "r10", "r8", "r9"],
+    ret: "ax",
+    ip: "ip",
+    sp: "sp",
+    page_bytes: 4096,
+    pt_regs_bytes: 168,
+};
+
+impl Arch {
+    /// Byte offset in `struct pt_regs` of a register by its name.
+    pub fn reg(&self, name: &str) -> Option<u32> {
+        self.regs.iter().find(|(n, _)| *n == name).map(|&(_, off)| off)
+    }
+}
+
+/// The processor that awl was built for.
+#[cfg(target_arch = "x86_64")]
+pub fn native() -> &'static Arch {
+    &X86_64
+}

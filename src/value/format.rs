@@ -1,0 +1,1 @@
+//! printf: values to text by a parsed format.

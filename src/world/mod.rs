@@ -1,0 +1,212 @@
+//! All that compilation learns of the machine, behind one trait.
+//!
+//! `sys::world::LinuxWorld` answers from the running kernel, lazily; [`snapshot`] from a file made by
+//! `awl world`; tests from fixtures. Always holds: compiling needs no privilege that reading the answers
+//! does not need, and the same script and the same answers give the same image.
+
+pub mod features;
+pub mod snapshot;
+
+pub use features::{Feature, Features};
+
+use crate::isa::Helper;
+use crate::isa::arch::Arch;
+use crate::ty::{EnumId, StructId, Ty, TypeTable};
+
+/// Why the machine did not answer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Missing {
+    /// There is no such thing.
+    No,
+    /// It could not be looked up: the reason, and what to do (`tracefs is not mounted`, `mount -t tracefs …`).
+    Unreadable { why: String, hint: String },
+}
+
+pub type Answer<T> = Result<T, Missing>;
+
+/// A tracepoint's record, from its `format` file in tracefs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TracepointFormat {
+    pub id: u64,
+    pub fields: Vec<FormatField>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FormatField {
+    /// As written, without the name: `const char *`, `__data_loc char[]`, `char[16]`.
+    pub ctype: String,
+    pub name: String,
+    pub offset: u32,
+    pub size: u32,
+    pub signed: bool,
+}
+
+/// A function with its BTF signature.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FuncSig {
+    pub module: String,
+    pub params: Vec<(String, Ty)>,
+    pub ret: Ty,
+    /// BTF id of the FUNC (or of the tracepoint's typedef), in its module's BTF.
+    pub btf_id: u32,
+}
+
+/// A symbol of a binary that uprobes can use.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserSymbol {
+    pub name: String,
+    /// Where its code is in the file.
+    pub file_offset: u64,
+    /// Its value in the symbol table (virtual address).
+    pub addr: u64,
+    pub size: u64,
+}
+
+/// The machine that is compiled for. Patterns are globs of `*`, `?` and classes; results are in a fixed order.
+pub trait World {
+    fn arch(&self) -> &'static Arch;
+    fn features(&self) -> &dyn Features;
+    /// Possible CPUs.
+    fn n_cpus(&self) -> u32;
+
+    // --- types -------------------------------------------------------------------------------------------
+    /// The kernel's struct or union of that name (also through a typedef), entered into `types` unloaded.
+    fn strukt(
+        &self,
+        types: &mut TypeTable,
+        kind: Option<crate::ty::StructKind>,
+        name: &str,
+    ) -> Option<StructId>;
+    fn enumeration(&self, types: &mut TypeTable, name: &str) -> Option<EnumId>;
+    /// The type that a typedef names.
+    fn typedef(&self, types: &mut TypeTable, name: &str) -> Option<Ty>;
+    /// The value and type of an enumerator anywhere in the kernel's BTF.
+    fn enumerator(&self, types: &mut TypeTable, name: &str) -> Option<(i64, EnumId)>;
+    /// Loads the members of a struct of BTF origin; nothing to do where they are there.
+    fn load_struct(&self, types: &mut TypeTable, id: StructId);
+    /// Struct names, for hints.
+    fn struct_names(&self) -> Vec<String>;
+
+    // --- probes ------------------------------------------------------------------------------------------
+    /// `(category, name)` of the tracepoints that match.
+    fn tracepoints(&self, category: &str, name: &str) -> Answer<Vec<(String, String)>>;
+    fn tracepoint_format(&self, category: &str, name: &str) -> Answer<TracepointFormat>;
+    /// `(module, name)` of raw tracepoints (`btf_trace_*` typedefs of BTF); vmlinux is the empty module.
+    fn raw_tracepoints(&self, pattern: &str) -> Vec<(String, String)>;
+    /// Arguments of a raw tracepoint.
+    fn raw_tracepoint_args(&self, types: &mut TypeTable, name: &str) -> Option<FuncSig>;
+    /// `(module, name)` of functions that kprobes can use.
+    fn kprobe_functions(&self, module: &str, pattern: &str) -> Answer<Vec<(String, String)>>;
+    /// `(module, name)` of functions with BTF that fentry can use.
+    fn fentry_functions(&self, module: &str, pattern: &str) -> Answer<Vec<(String, String)>>;
+    fn function(&self, types: &mut TypeTable, module: &str, name: &str) -> Option<FuncSig>;
+    /// The number of a system call by its name (`openat`).
+    fn syscall_nr(&self, name: &str) -> Option<u32>;
+
+    // --- user space --------------------------------------------------------------------------------------
+    /// Paths of the binaries that a uprobe target names: a path, a glob, a name in PATH, a library's name.
+    fn binaries(&self, target: &str, pid: Option<u32>) -> Answer<Vec<String>>;
+    /// Function symbols of a binary that match.
+    fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>>;
+    /// File offset of a virtual address of a binary.
+    fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64>;
+
+    // --- the rest ----------------------------------------------------------------------------------------
+    /// Address of a kernel symbol.
+    fn kernel_symbol(&self, name: &str) -> Answer<u64>;
+    /// Inode number of a cgroup v2 path, which is its id.
+    fn cgroup_id(&self, path: &str) -> Answer<u64>;
+    /// A file that the script imports or includes.
+    fn read_file(&self, path: &str) -> Answer<String>;
+}
+
+/// Whether every program can call `helper`; a shorthand.
+pub fn has(world: &dyn World, helper: Helper) -> bool {
+    world.features().helper(helper)
+}
+
+/// Matches a glob of `*`, `?` and `[a-c]`, `[!x]` classes against the whole text.
+pub fn glob(pattern: &str, text: &str) -> bool {
+    let p: Vec<char> = pattern.chars().collect();
+    let t: Vec<char> = text.chars().collect();
+    let (mut pi, mut ti) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while ti < t.len() {
+        let step = match p.get(pi) {
+            Some('*') => {
+                star = Some((pi, ti));
+                pi += 1;
+                continue;
+            }
+            Some('?') => Some(1),
+            Some('[') => class(&p[pi..], t[ti]),
+            Some(&c) if c == t[ti] => Some(1),
+            Some(_) | None => None,
+        };
+        match (step, star) {
+            (Some(n), _) => {
+                pi += n;
+                ti += 1;
+            }
+            (None, Some((sp, st))) => {
+                pi = sp + 1;
+                ti = st + 1;
+                star = Some((sp, st + 1));
+            }
+            (None, None) => return false,
+        }
+    }
+    p[pi..].iter().all(|&c| c == '*')
+}
+
+/// Length of the class at the start of `p` if `c` is in it. An unclosed `[` is a plain character.
+fn class(p: &[char], c: char) -> Option<usize> {
+    let Some(end) = p.iter().skip(2).position(|&x| x == ']').map(|i| i + 2) else {
+        return (c == '[').then_some(1);
+    };
+    let (negated, set) = match p[1] {
+        '!' | '^' => (true, &p[2..end]),
+        _ => (false, &p[1..end]),
+    };
+    let mut i = 0;
+    let mut found = false;
+    while i < set.len() {
+        if i + 2 < set.len() && set[i + 1] == '-' {
+            found |= set[i] <= c && c <= set[i + 2];
+            i += 3;
+        } else {
+            found |= set[i] == c;
+            i += 1;
+        }
+    }
+    (found != negated).then_some(end + 1)
+}
+
+/// Whether a name is a pattern.
+pub fn is_glob(s: &str) -> bool {
+    s.contains(['*', '?', '['])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        for (p, t, want) in [
+            ("vfs_*", "vfs_read", true),
+            ("*_read", "vfs_read", true),
+            ("v*s*d", "vfs_read", true),
+            ("vfs_?ead", "vfs_read", true),
+            ("vfs_[a-r]ead", "vfs_read", true),
+            ("vfs_[!a-q]ead", "vfs_read", true),
+            ("vfs_[a-q]ead", "vfs_read", false),
+            ("vfs", "vfs_read", false),
+            ("*", "", true),
+            ("?", "", false),
+            ("[", "[", true),
+        ] {
+            assert_eq!(glob(p, t), want, "{p} {t}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! A machine's answers in a file, to compile elsewhere.
