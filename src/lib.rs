@@ -4,6 +4,8 @@ pub mod base;
 pub mod image;
 pub mod ir;
 pub mod isa;
+pub mod lang;
+pub mod sema;
 pub mod syntax;
 pub mod ty;
 pub mod value;

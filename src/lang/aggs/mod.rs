@@ -1,0 +1,61 @@
+//! Map aggregations: a row each. Storage is per CPU and starts as zeros; `update` adds one observation in place,
+//! `merge` adds the CPUs up for user space.
+//!
+//! Updates are atomic on memory of this CPU alone: a program that interrupts another between load and store
+//! (an interrupt's tracepoint, a preempting uprobe) would else lose a count, and the atomic costs some 5 ns.
+
+mod hist;
+mod lhist;
+mod sums;
+
+use super::sig::Param;
+use super::traits::{CheckCx, LowerCx};
+use crate::ir::Value;
+use crate::ty::{AggKind, Ty};
+use crate::value;
+
+/// An aggregation's row.
+#[derive(Debug)]
+pub struct AggRow {
+    pub name: &'static str,
+    pub params: &'static [Param],
+    pub doc: &'static str,
+    pub example: &'static str,
+    /// Kind and signedness from the arguments; reports what is wrong with them.
+    pub check: fn(&mut dyn CheckCx) -> Option<Ty>,
+    /// Bytes per CPU, a multiple of 8.
+    pub bytes: fn(AggKind) -> u32,
+    /// Adds one observation to the storage at a `MapValue` pointer. Arguments by `cx.arg(i)`.
+    pub update: fn(&mut dyn LowerCx, &Ty, Value),
+    /// The value over all CPUs. `None`: nothing was added yet.
+    pub merge: fn(AggKind, signed: bool, cpus: &[&[u8]]) -> Option<value::Value>,
+}
+
+/// All rows.
+pub static ALL: &[&AggRow] =
+    &[&sums::COUNT, &sums::SUM, &sums::MIN, &sums::MAX, &sums::AVG, &sums::STATS, &hist::ROW, &lhist::ROW];
+
+/// The row of that name.
+pub fn find(name: &str) -> Option<&'static AggRow> {
+    ALL.iter().copied().find(|r| r.name == name)
+}
+
+/// The row of a kind; `None` for `tseries`, which has none here.
+pub fn row(kind: AggKind) -> Option<&'static AggRow> {
+    match kind {
+        AggKind::Count => Some(&sums::COUNT),
+        AggKind::Sum => Some(&sums::SUM),
+        AggKind::Min => Some(&sums::MIN),
+        AggKind::Max => Some(&sums::MAX),
+        AggKind::Avg => Some(&sums::AVG),
+        AggKind::Stats => Some(&sums::STATS),
+        AggKind::Hist { .. } => Some(&hist::ROW),
+        AggKind::Lhist { .. } => Some(&lhist::ROW),
+        AggKind::Tseries { .. } => None,
+    }
+}
+
+/// The `u64` at index `i` of one CPU's storage; 0 past its end.
+fn word(bytes: &[u8], i: usize) -> u64 {
+    bytes.get(i * 8..i * 8 + 8).and_then(|b| b.try_into().ok()).map_or(0, u64::from_le_bytes)
+}

@@ -1,0 +1,1 @@
+//! printf conversions: a row each, and the parser of format strings.

@@ -1,0 +1,119 @@
+//! What rows may ask of the checker and of the lowering.
+
+use super::config::Config;
+use super::probes::ProbeView;
+use super::sig::CallData;
+use crate::base::Diag;
+use crate::base::Span;
+use crate::image::wire::EventKind;
+use crate::image::{LossKind, MapId};
+use crate::ir::{Builder, Value};
+use crate::ty::{Ty, TypeTable};
+use crate::world::World;
+
+/// An argument as the checker sees it.
+#[derive(Clone, Debug)]
+pub struct ArgView {
+    pub ty: Ty,
+    pub span: Span,
+    /// A number known at compile time.
+    pub int: Option<i64>,
+    /// A string literal, a bare word or a member path.
+    pub text: Option<String>,
+    /// `@m` or `@m[k]`.
+    pub map: Option<MapId>,
+}
+
+/// A call being checked.
+pub trait CheckCx {
+    fn span(&self) -> Span;
+    fn n_args(&self) -> usize;
+    fn arg(&self, i: usize) -> ArgView;
+    /// Arranges that argument `i` is converted to `ty`.
+    fn coerce(&mut self, i: usize, ty: Ty);
+    fn types(&mut self) -> &mut TypeTable;
+    fn world(&self) -> &dyn World;
+    fn config(&self) -> &Config;
+    fn probe(&self) -> ProbeView<'_>;
+    fn push(&mut self, d: Diag);
+    /// The number of `ConstInt` argument `i` (`default` where it is absent); outside `min..=max` it is reported
+    /// and `None`.
+    fn arg_int_in(&mut self, i: usize, default: i64, min: i64, max: i64) -> Option<i64>;
+    /// Reports an argument that cannot be.
+    fn bad_argument(&mut self, span: Span, message: String);
+    /// Key and value type of a map, as far as they are known in this round of inference.
+    fn map_types(&self, map: MapId) -> (Option<Ty>, Ty);
+    /// Marks a map as one that is printed and cleared in one action.
+    fn mark_swapped(&mut self, map: MapId);
+}
+
+/// A value during lowering.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    /// `void`
+    None,
+    /// In a register, extended to 64 bits according to its type.
+    Val(Value),
+    /// In memory that the program can load directly (stack, map value, record), at `ptr + off`.
+    Mem { ptr: Value, off: i32 },
+}
+
+/// Which memory is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadSpace {
+    Kernel,
+    User,
+}
+
+/// A call being lowered.
+pub trait LowerCx {
+    /// The function being built.
+    fn b(&mut self) -> &mut Builder;
+    fn span(&self) -> Span;
+    fn world(&self) -> &dyn World;
+    fn config(&self) -> &Config;
+    fn types(&self) -> &TypeTable;
+    fn probe(&self) -> ProbeView<'_>;
+
+    fn n_args(&self) -> usize;
+    fn arg_ty(&self, i: usize) -> Ty;
+    /// Computes argument `i`; once per argument, in order.
+    fn arg(&mut self, i: usize) -> Operand;
+    fn arg_int(&self, i: usize) -> Option<i64>;
+    fn arg_text(&self, i: usize) -> Option<String>;
+    fn arg_map(&self, i: usize) -> Option<MapId>;
+    /// For `ParamKind::MapElem`: the key of argument `i` in memory, ready for a helper; `None` for a scalar map.
+    fn arg_key(&mut self, i: usize) -> Option<Value>;
+    fn data(&self) -> CallData;
+    fn ret_ty(&self) -> Ty;
+
+    /// Uninitialised memory of this function, 8-aligned.
+    fn temp(&mut self, bytes: u32, name: &'static str) -> Value;
+    /// The current task: a BTF pointer where programs of this type may read through it, else a kernel address.
+    fn task(&mut self) -> Value;
+    /// Reads a member path of a kernel struct (`real_parent.tgid`) through a pointer as `task()` gives it, like
+    /// an access in a script; `None` if this kernel has no such path.
+    fn kernel_field(&mut self, base: Value, strukt: &str, path: &str) -> Option<Operand>;
+    /// Reads `len` bytes (a value, bounded by `max`) into `dst`; a fault leaves zeros.
+    fn read(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32);
+    /// Reads a string of at most `n` bytes with its NUL into `dst`; yields its length with the NUL, 0..=n.
+    fn read_str(&mut self, space: ReadSpace, dst: Value, src: Value, n: u32) -> Value;
+    /// Which space a pointer-like argument is in.
+    fn space_of(&self, i: usize) -> ReadSpace;
+    /// Emits a record with these values.
+    fn emit(&mut self, kind: EventKind, fields: &[(Ty, Operand)]);
+    /// Adds one to a loss counter.
+    fn lose(&mut self, kind: LossKind);
+    /// Copies a value of type `ty` to `dst + off`.
+    fn store(&mut self, ty: &Ty, v: Operand, dst: Value, off: i32);
+    /// The stack of the given type: walks, hashes and stores the frames, and yields the value in memory.
+    fn stack(&mut self, ty: crate::ty::StackTy) -> Operand;
+    /// Ends the program (for `exit`).
+    fn return_now(&mut self);
+    /// Deletes a map's element; yields 1 if it was there. `key` as from `arg_key`.
+    fn map_delete(&mut self, map: MapId, key: Option<Value>) -> Value;
+    /// 1 if the element is there.
+    fn map_has(&mut self, map: MapId, key: Option<Value>) -> Value;
+    /// The number of elements.
+    fn map_len(&mut self, map: MapId) -> Value;
+}

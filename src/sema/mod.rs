@@ -1,0 +1,3 @@
+//! Syntax tree to checked script: names, types, attach points.
+
+pub mod hir;
