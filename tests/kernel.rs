@@ -1,0 +1,113 @@
+//! Kernel cases: awl on a live kernel, against a load that the case starts and counts.
+//!
+//! Comes in: `tests/kernel/*.test` (or the folder `AWL_CASES`). Goes out: a named test for each case, run
+//! one at a time. A case that needs what this machine lacks is skipped out loud; where `AWL_LANE` names a
+//! lane, `lanes/NAME` says what may be lacking, and anything else that is fails. The same program runs here
+//! and in a guest: `AWL_BIN` and `AWL_WORKLOAD` name the programs, `AWL_SLOWNESS` multiplies timeouts.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::kernel_case::KernelCase;
+use support::run::Programs;
+use support::{cases, features, run, selftest, workload};
+
+fn main() -> ExitCode {
+    if let Err(why) = mount_tracefs() {
+        eprintln!("kernel: {why}");
+        return ExitCode::FAILURE;
+    }
+    let mut args = Arguments::from_args();
+    // Cases observe the whole machine: one at a time.
+    args.test_threads = Some(1);
+    let (trials, skips) = match trials() {
+        Ok(found) => found,
+        Err(why) => {
+            eprintln!("kernel: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    if !args.list {
+        for (name, why) in &skips {
+            println!("skipped: {name}: {why}");
+        }
+    }
+    let n_trials = trials.len();
+    let conclusion = libtest_mimic::run(&args, trials);
+    if !args.list {
+        println!("kernel cases: {n_trials} known, {} skipped here", skips.len());
+    }
+    conclusion.exit_code()
+}
+
+/// Sees to it that tracefs is mounted, by starting over in a mount namespace of its own: nothing is left
+/// behind on the machine.
+fn mount_tracefs() -> Result<(), String> {
+    const AGAIN: &str = "AWL_TRACEFS_MOUNTED";
+    if features::probe("tracefs").is_ok()
+        || features::probe("root").is_err()
+        || std::env::var_os(AGAIN).is_some()
+    {
+        return Ok(());
+    }
+    let me = std::env::current_exe().map_err(|e| e.to_string())?;
+    let mount = "mount -t tracefs tracefs /sys/kernel/tracing && exec \"$0\" \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private", "sh", "-c", mount]).arg(me);
+    // Returns only if it fails.
+    Err(format!("unshare: {}", command.args(std::env::args_os().skip(1)).env(AGAIN, "1").exec()))
+}
+
+/// The skipped cases, with the reason.
+type Skips = BTreeMap<String, String>;
+
+/// A trial for each case, and one that compares the machine with its lane.
+fn trials() -> Result<(Vec<Trial>, Skips), String> {
+    let folder = match std::env::var_os("AWL_CASES") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kernel"),
+    };
+    let slowness = std::env::var("AWL_SLOWNESS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    let awl = std::env::var_os("AWL_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_awl").into());
+    let programs = Programs { awl: awl.into(), workload: workload::path()?, slowness };
+
+    let mut skips = Skips::new();
+    let mut trials = vec![lane_trial(&folder)];
+    trials.extend(selftest::trials());
+    for path in cases::test_files(&folder) {
+        let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let area = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
+        let raws = cases::split(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+        for raw in raws {
+            let case = KernelCase::parse(&raw).map_err(|e| format!("{}: {e}", path.display()))?;
+            let name = format!("{area}::{}", case.name);
+            let missing =
+                case.needs.iter().find_map(|need| features::probe(need).err().map(|why| (need, why)));
+            let is_skipped = missing.is_some();
+            if let Some((need, why)) = missing {
+                skips.insert(name.clone(), format!("needs {need}: {why}"));
+            }
+            let programs = programs.clone();
+            let trial = Trial::test(name, move || run::run(&case, &programs).map_err(Failed::from));
+            trials.push(trial.with_ignored_flag(is_skipped));
+        }
+    }
+    Ok((trials, skips))
+}
+
+/// Fails where the machine lacks, or has, what its lane does not say.
+fn lane_trial(folder: &Path) -> Trial {
+    let lane = std::env::var("AWL_LANE").ok().filter(|lane| !lane.is_empty());
+    let path = lane.as_ref().map(|lane| folder.join("lanes").join(lane));
+    let trial = Trial::test("lane", move || {
+        let Some(path) = path else { return Ok(()) };
+        let differences = features::differences(&features::absent_in_lane(&path)?);
+        if differences.is_empty() { Ok(()) } else { Err(Failed::from(differences.join("\n"))) }
+    });
+    trial.with_ignored_flag(lane.is_none())
+}
