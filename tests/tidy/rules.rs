@@ -29,7 +29,7 @@ pub fn function_size(file: &SourceText) -> Vec<(usize, String)> {
     let mut breaches = Vec::new();
     for (line, code) in file.product_code() {
         let indent = code.len() - code.trim_start().len();
-        let is_function = code.trim_start().split_whitespace().take(4).any(|word| word == "fn");
+        let is_function = code.split_whitespace().take(4).any(|word| word == "fn");
         let above = &file.lines[line.saturating_sub(6)..line - 1];
         if !is_function || above.iter().any(|l| l.contains(TABLE_MARK)) {
             continue;
