@@ -1,3 +1,11 @@
-//! Text to tree: `lex` (logos), `parse` (lalrpop), `print` (the formatter). Uses `base` only.
+//! Text to tree: `lexer` (logos), `retag`, `parse` (lalrpop, `grammar/script.lalrpop`), `print` (the
+//! formatter), `visit` (walks over the tree). Uses `base` only.
 
 pub mod ast;
+pub mod build;
+mod errors;
+pub mod lexer;
+pub mod literal;
+pub mod parse;
+pub mod retag;
+pub mod token;

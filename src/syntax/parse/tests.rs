@@ -1,0 +1,397 @@
+use super::*;
+use crate::syntax::ast::*;
+
+fn ok(text: &str) -> Script {
+    let (script, diags) = parse(FileId(0), text);
+    let said: Vec<_> = diags.list.iter().map(|d| (&d.message, d.span)).collect();
+    assert!(said.is_empty(), "{text}\n{said:#?}");
+    script
+}
+
+fn probe(text: &str) -> Probe {
+    match ok(text).items.pop() {
+        Some(Item::Probe(p)) => p,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+/// The statements of `begin { text }`, as short text.
+fn body(text: &str) -> String {
+    sexpr::block(&probe(&format!("begin {{ {text} }}")).body)
+}
+
+/// The tree of an expression, as short text.
+fn expr(text: &str) -> String {
+    let (e, diags) = parse_expr(FileId(0), text, 0);
+    assert!(diags.list.is_empty(), "{text}: {:?}", diags.list);
+    sexpr::expr(&e)
+}
+
+/// What is wrong with `text`: for each error its message and the bytes of its place.
+fn errors(text: &str) -> Vec<(String, std::ops::Range<usize>)> {
+    let (_, diags) = parse(FileId(0), text);
+    diags.list.iter().map(|d| (d.message.clone(), d.span.range())).collect()
+}
+
+/// `text` has one error whose message starts with `message`, at the text `at`.
+#[track_caller]
+fn one_error(text: &str, message: &str, at: &str) {
+    let found = errors(text);
+    let (m, range) = &found[0];
+    assert!(m.starts_with(message), "{text}\n{found:?}");
+    assert_eq!(text.get(range.clone()), Some(at), "{text}\n{found:?}");
+    assert_eq!(found.len(), 1, "{text}\n{found:?}");
+}
+
+mod sexpr {
+    //! Trees as short text.
+    use crate::syntax::ast::*;
+
+    pub fn block(b: &Block) -> String {
+        let stmts: Vec<String> = b.stmts.iter().map(|s| format!("{};", stmt(s))).collect();
+        let tail = b.tail.as_ref().map(|e| expr(e)).unwrap_or_default();
+        format!("{{{}{tail}}}", stmts.join(""))
+    }
+
+    fn stmt(s: &Stmt) -> String {
+        match &s.kind {
+            StmtKind::Expr(e) => expr(e),
+            StmtKind::Discard(e) => format!("_={}", expr(e)),
+            StmtKind::Let { var, ty: t, init } => {
+                let t = t.as_ref().map(|t| format!(":{}", ty(t))).unwrap_or_default();
+                let init = init.as_ref().map(|e| format!("={}", expr(e))).unwrap_or_default();
+                format!("let ${}{t}{init}", var.name)
+            }
+            StmtKind::Assign { target, op, value } => {
+                format!("{}{}={}", expr(target), op.map_or("", BinOp::text), expr(value))
+            }
+            StmtKind::If(i) => if_(i),
+            StmtKind::While { cond, body } => format!("while {}{}", expr(cond), block(body)),
+            StmtKind::For { var, over, body } => {
+                let over = match over {
+                    ForOver::Map(e) => expr(e),
+                    ForOver::Range { from, to } => format!("{}..{}", expr(from), expr(to)),
+                };
+                format!("for ${}:{over}{}", var.name, block(body))
+            }
+            StmtKind::Unroll { count, body } => format!("unroll {}{}", expr(count), block(body)),
+            StmtKind::Break => "break".into(),
+            StmtKind::Continue => "continue".into(),
+            StmtKind::Return(e) => format!("return {}", e.as_ref().map(expr).unwrap_or_default()),
+            StmtKind::Import(i) => format!("import {:?}", i.path),
+            StmtKind::Block(b) => block(b),
+            StmtKind::Error => "<error>".into(),
+        }
+    }
+
+    fn if_(i: &If) -> String {
+        let els = match i.els.as_deref() {
+            None => String::new(),
+            Some(Else::If(i)) => format!("else {}", if_(i)),
+            Some(Else::Block(b)) => format!("else{}", block(b)),
+        };
+        let comptime = if i.comptime { "comptime " } else { "" };
+        format!("if {comptime}{}{}{els}", expr(&i.cond), block(&i.then))
+    }
+
+    fn list(v: &[Expr]) -> String {
+        v.iter().map(expr).collect::<Vec<_>>().join(",")
+    }
+
+    pub fn expr(e: &Expr) -> String {
+        match &e.kind {
+            ExprKind::Int(n) => n.to_string(),
+            ExprKind::Bool(b) => b.to_string(),
+            ExprKind::Str(s) => format!("{:?}", String::from_utf8_lossy(s)),
+            ExprKind::Ident(n) => n.clone(),
+            ExprKind::Var(n) => format!("${n}"),
+            ExprKind::Map { name, key: None } => format!("@{name}"),
+            ExprKind::Map { name, key: Some(k) } => format!("@{name}[{}]", list(k)),
+            ExprKind::Positional(n) => format!("${n}"),
+            ExprKind::PositionalCount => "$#".into(),
+            ExprKind::Unary { op, e } => {
+                let op = match op {
+                    UnOp::Neg => "-",
+                    UnOp::Not => "!",
+                    UnOp::BitNot => "~",
+                    UnOp::Deref => "*",
+                    UnOp::AddrOf => "&",
+                };
+                format!("({op}{})", expr(e))
+            }
+            ExprKind::IncDec { op, fix, e } => {
+                let op = if *op == IncDec::Inc { "++" } else { "--" };
+                if *fix == Fix::Prefix { format!("({op}{})", expr(e)) } else { format!("({}{op})", expr(e)) }
+            }
+            ExprKind::Binary { op, l, r, .. } => format!("({}{}{})", expr(l), op.text(), expr(r)),
+            ExprKind::Cond { cond, then, els } => {
+                let then = then.as_ref().map(|e| expr(e)).unwrap_or_default();
+                format!("({}?{then}:{})", expr(cond), expr(els))
+            }
+            ExprKind::Cast { ty: t, e } => format!("<{}>{}", ty(t), expr(e)),
+            ExprKind::Field { e, name, arrow } => {
+                format!("{}{}{}", expr(e), if *arrow { "->" } else { "." }, name.name)
+            }
+            ExprKind::TupleIndex { e, index, .. } => format!("{}.{index}", expr(e)),
+            ExprKind::Index { e, index } => format!("{}[{}]", expr(e), expr(index)),
+            ExprKind::Call { name, args } => {
+                format!("{}({})", name.name, args.iter().map(arg).collect::<Vec<_>>().join(","))
+            }
+            ExprKind::Tuple(v) => format!("tuple({})", list(v)),
+            ExprKind::Record(v) => {
+                let v: Vec<_> = v.iter().map(|(n, e)| format!("{}={}", n.name, expr(e))).collect();
+                format!("record({})", v.join(","))
+            }
+            ExprKind::If(i) => if_(i),
+            ExprKind::Block(b) => block(b),
+            ExprKind::Comptime(e) => format!("comptime({})", expr(e)),
+            ExprKind::Error => "<error>".into(),
+        }
+    }
+
+    fn arg(a: &Arg) -> String {
+        match a {
+            Arg::Expr(e) => expr(e),
+            Arg::Type(t) => format!("<{}>", ty(t)),
+        }
+    }
+
+    pub fn ty(t: &TypeExpr) -> String {
+        match &t.kind {
+            TypeKind::Name(n) => n.clone(),
+            TypeKind::Struct(n) => format!("struct {n}"),
+            TypeKind::Union(n) => format!("union {n}"),
+            TypeKind::Enum(n) => format!("enum {n}"),
+            TypeKind::Ptr(t) => format!("{}*", ty(t)),
+            TypeKind::Array(t, n) => format!("{}[{}]", ty(t), n.map(|n| n.to_string()).unwrap_or_default()),
+            TypeKind::Tuple(v) => format!("({})", v.iter().map(ty).collect::<Vec<_>>().join(",")),
+            TypeKind::Record(_) => "record".into(),
+            TypeKind::Typeof(a) => format!("typeof({})", arg(a)),
+            TypeKind::Error => "<error>".into(),
+        }
+    }
+}
+
+#[test]
+fn precedence() {
+    assert_eq!(expr("1+2*3"), "(1+(2*3))");
+    assert_eq!(expr("1*2+3"), "((1*2)+3)");
+    assert_eq!(expr("a-b-c"), "((a-b)-c)");
+    assert_eq!(expr("a||b&&c|d^e&f==g<h<<i+j*k"), "(a||(b&&(c|(d^(e&(f==(g<(h<<(i+(j*k))))))))))");
+    assert_eq!(expr("a*b+c<<d<e==f&g^h|i&&j||k"), "((((((((((a*b)+c)<<d)<e)==f)&g)^h)|i)&&j)||k)");
+    assert_eq!(expr("a?b:c?d:e"), "(a?b:(c?d:e))");
+    assert_eq!(expr("a||b?:c"), "((a||b)?:c)");
+    assert_eq!(expr("-a.b[1]++"), "(-(a.b[1]++))");
+    assert_eq!(expr("!a == b"), "((!a)==b)");
+    assert_eq!(expr("*a.b"), "(*a.b)");
+    assert_eq!(expr("(a+b)*c"), "((a+b)*c)");
+    assert_eq!(expr("comptime a + b"), "comptime((a+b))");
+    assert_eq!(expr("(comptime a) + b"), "(comptime(a)+b)");
+    assert_eq!(expr("1 + comptime a + b"), "((1+comptime(a))+b)");
+}
+
+#[test]
+fn casts() {
+    assert_eq!(expr("(uint64)x"), "<uint64>x");
+    assert_eq!(expr("(struct task_struct *)curtask"), "<struct task_struct*>curtask");
+    assert_eq!(
+        expr("((struct task_struct *)curtask)->real_parent->tgid"),
+        "<struct task_struct*>curtask->real_parent->tgid"
+    );
+    assert_eq!(expr("(int8)-1"), "<int8>(-1)");
+    assert_eq!(expr("(foo)(x)"), "<foo>x");
+    assert_eq!(expr("(foo)*x"), "<foo>(*x)");
+    assert_eq!(expr("(pid)*x"), "(pid*x)");
+    assert_eq!(expr("(arg0)*x"), "(arg0*x)");
+    assert_eq!(expr("(PAGES)*4096"), "(PAGES*4096)");
+    assert_eq!(expr("(foo)-1"), "(foo-1)");
+    assert_eq!(expr("(size_t)-1"), "<size_t>(-1)");
+    assert_eq!(expr("(foo)&x"), "(foo&x)");
+    assert_eq!(expr("(uint8)&x"), "<uint8>(&x)");
+    assert_eq!(expr("(foo *)x"), "<foo*>x");
+    assert_eq!(expr("(a * b)"), "(a*b)");
+    assert_eq!(expr("(a * b) * c"), "((a*b)*c)");
+    assert_eq!(expr("(int32*[4]*)x"), "<int32*[4]*>x");
+    assert_eq!(expr("(int8[])s"), "<int8[]>s");
+    assert_eq!(expr("(typeof($x))3"), "<typeof($x)>3");
+    assert_eq!(expr("(uint8)(uint16)(uint32)$x"), "<uint8><uint16><uint32>$x");
+    assert_eq!(expr("((uint8, string))$t"), "<(uint8,string)>$t");
+    assert_eq!(expr("(uint64)@x[1]"), "<uint64>@x[1]");
+    assert_eq!(expr("(int64)count + 1"), "(<int64>count+1)");
+    assert_eq!(expr("($x)(1)".trim_end_matches("(1)")), "$x");
+    assert_eq!(expr("f((a)[1])"), "f(a[1])");
+    let Some(Item::Macro(m)) = ok("macro f(x) { (x)*2 }").items.pop() else { panic!("macro") };
+    assert_eq!(sexpr::block(&m.body), "{(x*2)}");
+}
+
+#[test]
+fn type_arguments() {
+    assert_eq!(expr("sizeof(struct x)"), "sizeof(<struct x>)");
+    assert_eq!(expr("sizeof(struct x *)"), "sizeof(<struct x*>)");
+    assert_eq!(expr("sizeof(uint64)"), "sizeof(<uint64>)");
+    assert_eq!(expr("sizeof(foo)"), "sizeof(foo)");
+    assert_eq!(expr("sizeof(foo[1])"), "sizeof(<foo[1]>)");
+    assert_eq!(expr("sizeof((foo)[1])"), "sizeof(foo[1])");
+    assert_eq!(expr("sizeof($x[1])"), "sizeof($x[1])");
+    assert_eq!(expr("offsetof(struct x, a.b.c)"), "offsetof(<struct x>,a.b.c)");
+    assert_eq!(expr("f(typeof(x))"), "f(<typeof(x)>)");
+    assert_eq!(expr("f(foo*)"), "f(<foo*>)");
+    assert_eq!(expr("f(foo[1])"), "f(foo[1])");
+    assert_eq!(expr("f(a, struct x, b*c)"), "f(a,<struct x>,(b*c))");
+    assert_eq!(expr("container_of($p, struct foo, bar)"), "container_of($p,<struct foo>,bar)");
+}
+
+#[test]
+fn literals_tuples_records() {
+    assert_eq!(expr("()"), "tuple()");
+    assert_eq!(expr("(1,)"), "tuple(1)");
+    assert_eq!(expr("(1,\"a\",)"), "tuple(1,\"a\")");
+    assert_eq!(expr("(a = 1, b = \"x\")"), "record(a=1,b=\"x\")");
+    assert_eq!(expr("(a == 1)"), "(a==1)");
+    assert_eq!(expr("$t.0.1"), "$t.0.1");
+    assert_eq!(expr("5s"), "5000000000");
+    assert_eq!(expr("true && false"), "(true&&false)");
+    assert_eq!(expr("$1 + $#"), "($1+$#)");
+    assert_eq!(expr("@"), "@");
+    assert_eq!(expr("@[1]"), "@[1]");
+    assert_eq!(expr("@x[1, 2,]"), "@x[1,2]");
+    assert_eq!(expr("@x[1][2]"), "@x[1][2]");
+    assert_eq!(expr("args->x.config->if"), "args->x.config->if");
+    assert_eq!(expr("comm =~ \"a\""), "(comm=~\"a\")");
+    assert_eq!(expr("if a {1} else {2}"), "if a{1}else{2}");
+    assert_eq!(expr("1 + {let $a = 2; $a}"), "(1+{let $a=2;$a})");
+}
+
+#[test]
+fn statements() {
+    assert_eq!(body("$x = 1; @y[$x] += 2"), "{$x=1;@y[$x]+=2;}");
+    assert_eq!(body("$x =~$y;"), "{$x=(~$y);}");
+    assert_eq!(body("_ = f();"), "{_=f();}");
+    assert_eq!(
+        body("let $x; let $y = 1; let $z: uint8; let $w : struct x * = 0;"),
+        "{let $x;let $y=1;let $z:uint8;let $w:struct x*=0;}"
+    );
+    assert_eq!(body("if (a) { b } else if c { d; } else { e }"), "{if a{b}else if c{d;}else{e};}");
+    assert_eq!(body("if (a) { b } else { c }"), "{if a{b}else{c}}");
+    assert_eq!(body("if (a) { b } else { c };"), "{if a{b}else{c};}");
+    assert_eq!(body("if (a) == 1 && $b { }"), "{if ((a==1)&&$b){};}");
+    assert_eq!(body("if a {} -1; *$p; {}"), "{if a{};(-1);(*$p);{};}");
+    assert_eq!(body("if comptime f(x) == 1 {}"), "{if comptime (f(x)==1){};}");
+    assert_eq!(body("if (comptime f(x)) {}"), "{if comptime(f(x)){};}");
+    assert_eq!(body("while ($i < 5) { $i++ }"), "{while ($i<5){($i++)};}");
+    assert_eq!(body("for ($kv : @m) { print($kv); }"), "{for $kv:@m{print($kv);};}");
+    assert_eq!(body("for $i : 0..10 {}"), "{for $i:0..10{};}");
+    assert_eq!(
+        body("for ($i : ($n - 1)..f(2)) { break; continue }"),
+        "{for $i:($n-1)..f(2){break;continue;};}"
+    );
+    assert_eq!(body("unroll(3) { @++ } unroll ($1) {}"), "{unroll 3{(@++)};unroll $1{};}");
+    assert_eq!(body("return; return 1;"), "{return ;return 1;}");
+    assert_eq!(body("import \"x.bt\";"), "{import \"x.bt\";}");
+    assert_eq!(body(";;1;;"), "{1;}");
+    assert_eq!(body("{ 1; { 2 } }"), "{{1;{2}}}");
+    assert_eq!(body("$x = {1} + {2};"), "{$x=({1}+{2});}");
+    assert_eq!(body("$a / $b; $c /= 2; /* / */ 1 // /\n"), "{($a/$b);$c/=2;1}");
+}
+
+#[test]
+fn items() {
+    let s = ok(
+        "#!/usr/bin/env awl\n#include <linux/x.h>\n#define A 1 \\\n 2\nstruct a { int x; char y[4]; };\n\
+        union b { struct { int c; } d; } __attribute__((packed))\nenum e { A, B }\ntypedef struct { int z; } t;\n\
+        config = { a = 1; b = \"c\"; d = true }\nimport \"stdlib/x\";\nlet @m = hash(100);\nlet @n = lruhash(5)\n\
+        macro m($a, @b, c) { $a + c }\nfn f($a : uint8, $b : struct x *) : int64 { return 1; }\nbegin { }",
+    );
+    assert!(s.shebang.is_some());
+    let kinds: Vec<&str> = s
+        .items
+        .iter()
+        .map(|i| match i {
+            Item::CDef(_) => "cdef",
+            Item::Config(_) => "config",
+            Item::Import(_) => "import",
+            Item::MapDecl(_) => "map",
+            Item::Macro(_) => "macro",
+            Item::Func(_) => "fn",
+            Item::Probe(_) => "probe",
+            Item::Error(_) => "error",
+        })
+        .collect();
+    assert_eq!(kinds.join(" "), "cdef cdef cdef cdef cdef cdef config import map map macro fn probe");
+    let texts: Vec<&str> = s
+        .items
+        .iter()
+        .filter_map(|i| if let Item::CDef(d) = i { Some(d.text.as_str()) } else { None })
+        .collect();
+    assert_eq!(texts[1], "#define A 1 \\\n 2");
+    assert_eq!(texts[3], "union b { struct { int c; } d; } __attribute__((packed))");
+    assert_eq!(texts[5], "typedef struct { int z; } t;");
+}
+
+#[test]
+fn attach_points() {
+    let parts = |text: &str| -> Vec<Vec<String>> {
+        let p = probe(text);
+        p.points.iter().map(|ap| ap.parts.iter().map(|p| p.text.clone()).collect()).collect()
+    };
+    assert_eq!(parts("BEGIN{}"), [["BEGIN"]]);
+    assert_eq!(
+        parts("kprobe:vfs_*,kretprobe:vfs_read , {}"),
+        [["kprobe", "vfs_*"], ["kretprobe", "vfs_read"]]
+    );
+    assert_eq!(parts("uprobe:/bin/bash:readline {}"), [["uprobe", "/bin/bash", "readline"]]);
+    assert_eq!(parts("uprobe:/usr/lib/*.so:f//c\n{}"), [["uprobe", "/usr/lib/*.so", "f"]]);
+    assert_eq!(parts("uprobe:/bin//sh:f/*c*/{}"), [["uprobe", "/bin//sh", "f"]]);
+    assert_eq!(parts("uprobe:\"/a b{\":f {}"), [["uprobe", "/a b{", "f"]]);
+    assert_eq!(
+        parts("uprobe:./x:cpp:\"ns::f(int, char)\" {}"),
+        [["uprobe", "./x", "cpp", "ns::f(int, char)"]]
+    );
+    assert_eq!(parts("u:$1:f+0x10 {}"), [["u", "$1", "f+0x10"]]);
+    assert_eq!(parts("iter:task:/sys/fs/bpf/x {}"), [["iter", "task", "/sys/fs/bpf/x"]]);
+    assert_eq!(parts("watchpoint:0x1000:8:rw {}"), [["watchpoint", "0x1000", "8", "rw"]]);
+    let p = probe("mine=kprobe:f { }");
+    assert_eq!(p.name.map(|n| n.name), Some("mine".to_owned()));
+    let p = probe("mine = kprobe:f { }");
+    assert_eq!(p.name.map(|n| n.name), Some("mine".to_owned()));
+    let p = probe("uprobe:\"$1\":$2 {}");
+    assert_eq!(p.points[0].parts.iter().map(|p| p.quoted).collect::<Vec<_>>(), [false, true, false]);
+}
+
+#[test]
+fn predicates() {
+    for (text, pred) in [
+        ("kprobe:f /pid == 1/ {}", "(pid==1)"),
+        ("kprobe:f/pid == 1/ {}", "(pid==1)"),
+        ("kprobe:f\n/ pid / 2 == 1 /\n{}", "((pid/2)==1)"),
+        ("BEGIN/1/{}", "1"),
+        ("uprobe:libc:malloc/arg0 > 1/{}", "(arg0>1)"),
+        ("profile:hz:99/cpu == 0/{}", "(cpu==0)"),
+        ("t:a:b /comm == \"/bin/{\"/ // c\n {}", "(comm==\"/bin/{\")"),
+        ("t:a:b /if a {1} else {0}/ {}", "if a{1}else{0}"),
+        ("t:a:b /@x[1] / 2 /* / { */ / {}", "(@x[1]/2)"),
+        ("t:a:b /(a / 2) == 1/ {}", "((a/2)==1)"),
+    ] {
+        let p = probe(text);
+        assert_eq!(p.pred.as_ref().map(sexpr::expr).as_deref(), Some(pred), "{text}");
+    }
+}
+
+#[test]
+fn spans_cover_text() {
+    let text = "begin { $x = (1 + 2) * 3; }";
+    let p = probe(text);
+    let StmtKind::Assign { value, .. } = &p.body.stmts[0].kind else { panic!("assign") };
+    assert_eq!(&text[value.span.range()], "(1 + 2) * 3");
+    let ExprKind::Binary { l, op_span, .. } = &value.kind else { panic!("binary") };
+    assert_eq!((&text[l.span.range()], &text[op_span.range()]), ("(1 + 2)", "*"));
+    assert_eq!(&text[p.span.range()], text);
+    let (e, _) = parse_expr(FileId(3), " a+b ", 100);
+    assert_eq!(e.span, Span::new(FileId(3), 101, 104));
+}
+
+#[test]
+fn wrong_texts() {
+    one_error("begin { $x = \"abc; }\n", "unterminated string", "\"abc; }");
+    one_error("begin { $x = 1 /* abc }", "unterminated comment", "/*");
+}
