@@ -468,10 +468,7 @@ impl<'s> Pass<'_, 's> {
         let close = self.mate(i)?;
         let mut out = Scan { end: close + 1, only_type: false, known: false, array: false };
         let mut at = i + 1;
-        let has_comma = self.scan_type(at).is_some_and(|s| self.kind(s.end) == Some(Token::Comma));
-        if !has_comma {
-            return None;
-        }
+        let mut n_commas = 0;
         while at < close {
             let scan = self.scan_type(at)?;
             out.only_type |= scan.only_type;
@@ -479,9 +476,11 @@ impl<'s> Pass<'_, 's> {
             if scan.end != close && self.kind(scan.end) != Some(Token::Comma) {
                 return None;
             }
+            n_commas += usize::from(scan.end != close);
             at = scan.end + 1;
         }
-        Some(out)
+        // One in brackets is no tuple.
+        (n_commas > 0).then_some(out)
     }
 }
 
