@@ -7,6 +7,7 @@ pub mod isa;
 pub mod lang;
 pub mod sema;
 pub mod syntax;
+pub mod sys;
 pub mod ty;
 pub mod value;
 pub mod world;

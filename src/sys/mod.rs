@@ -1,0 +1,14 @@
+//! The only unsafe code: the kernel's interfaces, each behind a safe face.
+//!
+//! Comes in: plain data. Goes out: owned descriptors, mappings and bytes, or the errno as `io::Error`.
+
+pub mod bpf;
+pub mod bpfmap;
+pub mod limits;
+pub mod mem;
+pub mod perf;
+pub mod poll;
+pub mod process;
+pub mod ringbuf;
+pub mod signal;
+pub mod time;
