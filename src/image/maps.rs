@@ -28,7 +28,8 @@ pub struct Map {
     /// `@x` for the script's, `.output` and the like for awl's own.
     pub name: String,
     pub kind: MapKind,
-    /// Bytes. Ring buffers have neither key nor value.
+    /// Bytes. Ring buffers have neither key nor value; of an array of maps, these sizes, entries and flags are
+    /// those of its inner map.
     pub key_size: u32,
     /// Bytes; of one CPU's value for per-CPU maps.
     pub value_size: u32,
@@ -48,9 +49,9 @@ pub enum Role {
     Output,
     /// Ring of exit, print, clear and other control actions.
     Control,
-    /// `wire::Globals`, mmapped.
+    /// `wire::globals`, mmapped: an array of one value of `wire::globals::BYTES`.
     Globals,
-    /// `u64` per `LossId`, mmapped.
+    /// `u64` per `LossId`, mmapped: an array of one value of `value_size` bytes.
     Losses,
     /// Per-CPU array of claimable scratch slots: `u64` claim word, then the bytes.
     Scratch,

@@ -45,6 +45,8 @@ pub struct Image {
     pub programs: IndexVec<ProgramId, Program>,
     pub maps: IndexVec<MapId, Map>,
     pub events: IndexVec<EventId, EventSite>,
+    /// Records of event site `i` bear the number `event_base + i`: clauses of one session share a ring.
+    pub event_base: u32,
     pub losses: IndexVec<LossId, LossSite>,
     /// The types that field accesses go through, as the script knew them.
     pub local: LocalTypes,
@@ -169,6 +171,8 @@ pub enum LossKind {
 pub struct RunConfig {
     pub print_maps_on_exit: bool,
     pub str_trunc_trailer: String,
+    /// Bytes of the longest string, with its NUL: one that fills it has been cut.
+    pub max_strlen: u32,
     pub max_cat_bytes: u64,
     /// Bytes of the output ring; 0 chooses.
     pub ring_bytes: u32,
@@ -191,6 +195,7 @@ impl Default for RunConfig {
         RunConfig {
             print_maps_on_exit: true,
             str_trunc_trailer: "..".into(),
+            max_strlen: 1024,
             max_cat_bytes: 10240,
             ring_bytes: 0,
             missing_probes: MissingProbes::Error,

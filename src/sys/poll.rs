@@ -61,9 +61,8 @@ impl Poller {
         let mut events = [libc::epoll_event { events: 0, u64: 0 }; EVENTS_MAX];
         let ms = timeout.as_millis().min(i32::MAX as u128) as i32;
         // SAFETY: there is room for EVENTS_MAX events.
-        let n = unsafe {
-            libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), EVENTS_MAX as i32, ms)
-        };
+        let n =
+            unsafe { libc::epoll_wait(self.epoll.as_raw_fd(), events.as_mut_ptr(), EVENTS_MAX as i32, ms) };
         if n >= 0 {
             return Ok(events[..n as usize].iter().map(|e| e.u64).collect());
         }

@@ -100,9 +100,8 @@ impl Child {
         }
         let mut errno = 0i32;
         // SAFETY: `errno` has room for its four bytes.
-        let n = unsafe {
-            libc::read(self.exec_failed.as_raw_fd(), (&raw mut errno).cast(), size_of::<i32>())
-        };
+        let n =
+            unsafe { libc::read(self.exec_failed.as_raw_fd(), (&raw mut errno).cast(), size_of::<i32>()) };
         if n == size_of::<i32>() as isize { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) }
     }
 

@@ -16,7 +16,7 @@ pub enum Value {
     Bool(bool),
     Int(i64),
     Uint(u64),
-    /// Without the NUL; cut at it. `truncated`: the kernel had more.
+    /// Without the NUL; cut at it. `truncated`: it fills `max_strlen`, so the kernel had more.
     Str {
         bytes: Vec<u8>,
         truncated: bool,
@@ -50,6 +50,9 @@ pub enum Value {
     Stats(Stats),
     /// `avg`
     Avg(Stats),
+    /// What the runtime has looked up: the name of a symbol, user or cgroup, a formatted time. `Ksym`, `Usym`,
+    /// `Timestamp`, `CgroupPath` and `Username` become this before a printer sees them.
+    Text(String),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +62,24 @@ pub struct Stack {
     pub pid: u32,
     /// Innermost first.
     pub frames: Vec<u64>,
+    /// One for each frame, once the runtime has looked them up; before that, none.
+    pub symbols: Vec<Frame>,
+}
+
+/// What is known of one address of a stack.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Frame {
+    pub addr: u64,
+    /// Name of the function and offset in it; `None` where there is none.
+    pub symbol: Option<(String, u64)>,
+    /// The binary or kernel module; empty if not known.
+    pub module: String,
+    /// Source file and line, where the binary has debug information.
+    pub place: Option<(String, u32)>,
+    /// Functions inlined at this address, innermost first: name, source file and line.
+    pub inlined: Vec<(String, Option<(String, u32)>)>,
+    /// `build_id` mode: the binary's build id in hex and the offset in its file.
+    pub build_id: Option<(String, u64)>,
 }
 
 /// A histogram: buckets in order, each with inclusive bounds.
