@@ -17,12 +17,17 @@ pub const CONTROL_HEADER_BYTES: u32 = 16;
 pub mod globals {
     /// `u32`: 1 while the reader sleeps; a producer that sees 1 stores 0 and wakes it.
     pub const READER_SLEEPS: u32 = 0;
-    /// `u32`: 1 once `exit()` has run; programs return at once from then on.
-    pub const EXITING: u32 = 4;
     /// `u32`: exit code.
-    pub const EXIT_CODE: u32 = 8;
-    /// `u32`: programs of the session do nothing while this is 0 (set when all are attached; `begin`, `end` ignore it).
-    pub const ENABLED: u32 = 12;
+    pub const EXIT_CODE: u32 = 4;
+    /// `u64`, little-endian: [`ENABLED`] and [`EXITING`] in one load. Programs run while it is [`RUNNING`].
+    pub const GATE: u32 = 8;
+    /// What `GATE` holds while programs run: `ENABLED` is 1 and `EXITING` 0.
+    pub const RUNNING: i64 = 1;
+    /// `u32`: programs of the session do nothing while this is 0 (set when all are attached; `begin`, `end` and
+    /// signals ignore it).
+    pub const ENABLED: u32 = 8;
+    /// `u32`: 1 once `exit()` has run; programs but `begin`, `end` and signals return at once from then on.
+    pub const EXITING: u32 = 12;
     /// `u64`: boot clock at start, ns, for `elapsed`.
     pub const START_NS: u32 = 16;
     /// `u64`: seed of stack hashes.
