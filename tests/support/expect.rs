@@ -37,6 +37,8 @@ const KINDS: &[Kind] = &[
     ("expect-value", |want, p| each(want, |want| value(want, p))),
     // RANGE PATTERN: the sum of the numbers captured.
     ("expect-sum", |want, p| each(want, |want| sum(want, p))),
+    // A pattern whose captured numbers, two at least, are all the same.
+    ("expect-same", |want, p| each(want, |want| same(want, p))),
     // A JSON value that some line of stdout is; see `json_meets`.
     ("expect-json", |want, p| each(want, |want| some_line_is_json(want, p))),
     // A pattern that some line of stderr matches.
@@ -128,9 +130,18 @@ fn sum(want: &str, printed: &Printed) -> Result<(), String> {
     range.holds(captures(&re, &printed.stdout)?.into_iter().sum(), "the sum")
 }
 
-/// The numbers that the first group of `re` captures, a line each.
+fn same(want: &str, printed: &Printed) -> Result<(), String> {
+    let captured = captures(&pattern(want)?, &printed.stdout)?;
+    match captured.windows(2).find(|pair| pair[0] != pair[1]) {
+        Some(pair) => Err(format!("{want} captures {} and {}", pair[0], pair[1])),
+        None if captured.len() < 2 => Err(format!("{want} captures {} numbers", captured.len())),
+        None => Ok(()),
+    }
+}
+
+/// The numbers that the first group of `re` captures, in every line as often as it matches.
 fn captures(re: &Regex, text: &str) -> Result<Vec<i128>, String> {
-    let captured = text.lines().filter_map(|line| re.captures(line));
+    let captured = text.lines().flat_map(|line| re.captures_iter(line));
     captured
         .map(|found| {
             let text = found.get(1).ok_or_else(|| format!("{re} captures nothing"))?.as_str();

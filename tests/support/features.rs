@@ -29,6 +29,7 @@ pub const FEATURES: &[Feature] = &[
     ("libc", libc),
     ("python3", || on_path("python3")),
     ("loopback", loopback),
+    ("setpriv", setpriv),
 ];
 
 /// Whether the feature is here; an error says why not. `kernel>=X.Y` is a feature, too.
@@ -126,6 +127,16 @@ fn libc() -> Result<(), String> {
 fn on_path(program: &str) -> Result<(), String> {
     let found = Command::new("sh").args(["-c", "command -v \"$0\" >/dev/null", program]).status();
     if found.is_ok_and(|status| status.success()) { Ok(()) } else { Err(format!("no {program}")) }
+}
+
+/// util-linux's, which can take another user id; busybox's cannot.
+fn setpriv() -> Result<(), String> {
+    let tried = Command::new("setpriv").args(["--reuid=65534", "--clear-groups", "true"]).output();
+    if tried.is_ok_and(|output| output.status.success()) {
+        Ok(())
+    } else {
+        Err("no setpriv --reuid".to_owned())
+    }
 }
 
 fn loopback() -> Result<(), String> {

@@ -15,6 +15,8 @@ pub struct KernelCase {
     pub needs: Vec<String>,
     /// The script; empty if `args` hold all.
     pub script: String,
+    /// Lines for `sh` that stand in the place of a plain call of awl; they call `{AWL}` themselves.
+    pub run: String,
     /// Further arguments, before the script.
     pub args: Vec<String>,
     /// What awl reads on its standard input.
@@ -34,6 +36,8 @@ pub enum Load {
     None,
     /// The workload program with these arguments.
     Workload(String),
+    /// The same, alive until awl has ended, so that its symbols can be looked up.
+    Lingering(String),
     /// Lines for `sh`.
     Shell(String),
 }
@@ -48,7 +52,8 @@ pub enum End {
 }
 
 /// The fields that are no expectation.
-const KEYS: &[&str] = &["needs", "script", "args", "stdin", "workload", "shell", "ends", "timeout"];
+const KEYS: &[&str] =
+    &["needs", "run", "script", "args", "stdin", "workload", "lingering", "shell", "ends", "timeout"];
 
 impl KernelCase {
     /// Reads a case.
@@ -60,15 +65,17 @@ impl KernelCase {
         }
         let one = |key: &str| one_of(&fields, key);
         let text = |key: &str| one(key).map(|field| field.map_or(String::new(), |f| f.value.clone()));
-        let load = match (one("workload")?, one("shell")?) {
-            (None, None) => Load::None,
-            (Some(field), None) => Load::Workload(field.value.clone()),
-            (None, Some(field)) => Load::Shell(field.value.clone()),
-            (Some(_), Some(field)) => return Err(format!("line {}: both workload and shell", field.line)),
+        let load = match (one("workload")?, one("lingering")?, one("shell")?) {
+            (None, None, None) => Load::None,
+            (Some(field), None, None) => Load::Workload(field.value.clone()),
+            (None, Some(field), None) => Load::Lingering(field.value.clone()),
+            (None, None, Some(field)) => Load::Shell(field.value.clone()),
+            _ => return Err(format!("line {}: more than one load", raw.line)),
         };
         let case = KernelCase {
             name: raw.name.clone(),
             needs: needs(one("needs")?)?,
+            run: text("run")?,
             script: text("script")?,
             args: words(&text("args")?)?,
             stdin: text("stdin")?,
@@ -77,8 +84,9 @@ impl KernelCase {
             timeout_s: timeout(one("timeout")?)?,
             expects: fields.iter().filter(|field| expect::is_expectation(&field.key)).cloned().collect(),
         };
-        if case.script.is_empty() && case.args.is_empty() {
-            return Err(format!("line {}: neither script nor args", raw.line));
+        let is_plain = !(case.script.is_empty() && case.args.is_empty());
+        if is_plain != case.run.is_empty() {
+            return Err(format!("line {}: want either run, or script and args", raw.line));
         }
         if case.expects.is_empty() {
             return Err(format!("line {}: expects nothing", raw.line));

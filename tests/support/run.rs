@@ -40,17 +40,14 @@ fn run_in(case: &KernelCase, programs: &Programs, dir: &Path) -> Result<(), Stri
     }
     let mut awl = start_awl(case, &variables, dir)?;
 
-    let is_attached = awl.wait_for_attach(deadline)?;
+    let is_attached = awl.wait_for_mark(deadline)?;
     if let Some(load) = load.as_mut().filter(|_| is_attached) {
         load.let_go()?;
-        if load.process.wait(deadline).is_none() {
-            return Err(format!("the load does not end\n{}", load.process.printed().shown()));
+        // A lingering load has not ended yet: its facts are read below.
+        let is_done = matches!(case.load, Load::Lingering(_)) && load.process.wait_for_mark(deadline)?;
+        if !is_done {
+            load.finish(deadline, &mut variables)?;
         }
-        let printed = load.process.printed();
-        if printed.status != Some(0) {
-            return Err(format!("the load failed\n{}", printed.shown()));
-        }
-        variables.read_facts(&printed.stdout);
     } else if load.is_some() {
         return Err(format!("awl ended before it attached\n{}", awl.printed().shown()));
     }
@@ -60,6 +57,9 @@ fn run_in(case: &KernelCase, programs: &Programs, dir: &Path) -> Result<(), Stri
     }
     if awl.wait(deadline).is_none() {
         return Err(format!("awl does not end within {} s\n{}", case.timeout_s, awl.printed().shown()));
+    }
+    if let (Some(load), Load::Lingering(_)) = (&mut load, &case.load) {
+        load.finish(deadline, &mut variables)?;
     }
     compare(case, &variables, &awl.printed())
 }
@@ -127,14 +127,20 @@ impl Variables {
 /// Starts awl on the script, which stands in a file where the arguments name `{SCRIPT}`.
 fn start_awl(case: &KernelCase, variables: &Variables, dir: &Path) -> Result<Running, String> {
     let script = variables.fill(&case.script);
-    let mut args: Vec<String> = case.args.iter().map(|arg| variables.fill(arg)).collect();
-    if case.args.iter().any(|arg| arg.contains("{SCRIPT}")) {
-        std::fs::write(dir.join("script.bt"), &script).map_err(|e| e.to_string())?;
-    } else if !script.is_empty() {
-        args.extend(["-e".to_owned(), script]);
+    let mut command;
+    if case.run.is_empty() {
+        command = Command::new(&variables.0["AWL"]);
+        command.args(case.args.iter().map(|arg| variables.fill(arg)));
+        if case.args.iter().any(|arg| arg.contains("{SCRIPT}")) {
+            std::fs::write(dir.join("script.bt"), &script).map_err(|e| e.to_string())?;
+        } else if !script.is_empty() {
+            command.args(["-e", &script]);
+        }
+    } else {
+        command = Command::new("sh");
+        command.args(["-c", &variables.fill(&case.run)]);
     }
-    let mut command = Command::new(&variables.0["AWL"]);
-    command.args(args).current_dir(dir).env("TZ", "UTC").env_remove("RUST_BACKTRACE");
+    command.current_dir(dir).env("TZ", "UTC").env_remove("RUST_BACKTRACE");
     let mut awl = Running::spawn(command)?;
     if let Some(mut stdin) = awl.child.stdin.take() {
         // awl may end without reading it all.
@@ -153,9 +159,10 @@ impl Held {
     fn start(load: &Load, variables: &Variables, dir: &Path) -> Result<Option<Held>, String> {
         let mut command = match load {
             Load::None => return Ok(None),
-            Load::Workload(args) => {
+            Load::Workload(args) | Load::Lingering(args) => {
                 let mut command = Command::new(&variables.0["WORK"]);
-                command.arg("--hold").args(super::cases::words(&variables.fill(args))?);
+                command.arg("--hold").args(matches!(load, Load::Lingering(_)).then_some("--linger"));
+                command.args(super::cases::words(&variables.fill(args))?);
                 command
             }
             Load::Shell(lines) => {
@@ -171,18 +178,31 @@ impl Held {
     }
 
     fn let_go(&mut self) -> Result<(), String> {
-        let mut stdin = self.stdin.take().ok_or("the load was let go before")?;
+        let stdin = self.stdin.as_mut().ok_or("the load was let go before")?;
         stdin.write_all(b"go\n").map_err(|e| format!("the load does not listen: {e}"))
+    }
+
+    /// Waits for the load's end, and takes the facts that it printed.
+    fn finish(&mut self, deadline: Instant, variables: &mut Variables) -> Result<(), String> {
+        // The end of its input ends one that lingers.
+        self.stdin = None;
+        if self.process.wait(deadline).is_none() {
+            return Err(format!("the load does not end\n{}", self.process.printed().shown()));
+        }
+        let printed = self.process.printed();
+        variables.read_facts(&printed.stdout);
+        if printed.status == Some(0) { Ok(()) } else { Err(format!("the load failed\n{}", printed.shown())) }
     }
 }
 
 /// A child in a process group of its own, its output being collected.
 struct Running {
+    name: String,
     child: Child,
     status: Option<ExitStatus>,
     readers: Vec<JoinHandle<String>>,
-    /// Told once, when a line says that the probes are attached.
-    attached: Receiver<()>,
+    /// Told when awl says that its probes are attached, or a lingering load that it is done.
+    mark: Receiver<()>,
     printed: Option<(String, String)>,
 }
 
@@ -190,24 +210,25 @@ impl Running {
     fn spawn(mut command: Command) -> Result<Running, String> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let mut child = command.spawn().map_err(|e| format!("{}: {e}", command.get_program().display()))?;
-        let (tell, attached) = channel();
+        let (tell, mark) = channel();
         let mut readers = Vec::new();
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
             readers = vec![collect(stdout, tell.clone()), collect(stderr, tell)];
         }
-        Ok(Running { child, status: None, readers, attached, printed: None })
+        let name = command.get_program().display().to_string();
+        Ok(Running { name, child, status: None, readers, mark, printed: None })
     }
 
-    /// Waits until the probes are attached; false if the process ended without saying so.
-    fn wait_for_attach(&mut self, deadline: Instant) -> Result<bool, String> {
+    /// Waits for the mark; false if the process ended without it.
+    fn wait_for_mark(&mut self, deadline: Instant) -> Result<bool, String> {
         let left = deadline.saturating_duration_since(Instant::now());
-        match self.attached.recv_timeout(left) {
+        match self.mark.recv_timeout(left) {
             Ok(()) => Ok(true),
-            // Both ends of output are closed, so nothing was attached.
+            // Both ends of output are closed.
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => Ok(false),
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                self.end();
-                Err(format!("awl does not attach\n{}", self.printed().shown()))
+                let name = self.name.clone();
+                Err(format!("{name} neither gets ready nor ends\n{}", self.printed().shown()))
             }
         }
     }
@@ -263,7 +284,10 @@ impl Drop for Running {
     }
 }
 
-/// Reads all of `from`, and tells when a line says that the probes are attached.
+/// The lines that are a mark: awl's, as text and as JSON, and the workload's.
+const MARKS: &[&str] = &["Attached ", "{\"type\": \"attached_probes\"", "done=1"];
+
+/// Reads all of `from`, and tells when a line is a mark.
 fn collect(from: impl Read + Send + 'static, tell: Sender<()>) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = String::new();
@@ -271,7 +295,7 @@ fn collect(from: impl Read + Send + 'static, tell: Sender<()>) -> JoinHandle<Str
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
             let shown = String::from_utf8_lossy(&line);
-            if shown.starts_with("Attached ") || shown.starts_with("{\"type\": \"attached_probes\"") {
+            if MARKS.iter().any(|mark| shown.starts_with(mark)) {
                 let _ = tell.send(());
             }
             text.push_str(&shown);

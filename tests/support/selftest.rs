@@ -12,9 +12,12 @@ use super::expect::{self, Printed};
 use super::kernel_case::KernelCase;
 use super::run::{self, Programs};
 
+/// A test: its name and what it checks.
+type Test = (&'static str, fn() -> Result<(), String>);
+
 /// The trials, named `harness::…`.
 pub fn trials() -> Vec<Trial> {
-    let tests: [(&str, fn() -> Result<(), String>); 5] = [
+    let tests: [Test; 5] = [
         ("expectations", expectations),
         ("format", format),
         ("good-runs-pass", good_runs),
@@ -43,6 +46,7 @@ fn expectations() -> Result<(), String> {
         ("expect-count", "2 ^@b", &["1 ^@b", "3.. ^@b", ".. ^@b", "2"]),
         ("expect-value", r"40..50 ^@b.*: (\d+)", &[r"41.. ^@b.*: (\d+)", r"1.. ^@c: (\d+)", "1.. ^@b"]),
         ("expect-sum", r"90 ^@b.*: (\d+)", &[r"..89 ^@b.*: (\d+)", r"1.. ^@c: (\d+)"]),
+        ("expect-same", r"^@b.*: \d(\d)", &[r"^@b.*: (\d+)", r"^@a: (\d+)"]),
         ("expect-stderr", "lost 3", &["lost 4"]),
         ("expect-exit", "0", &["1", "x"]),
     ];

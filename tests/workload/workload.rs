@@ -1,11 +1,12 @@
 //! What kernel cases trace: a program that does a known number of known things under a known name.
 //!
-//!     awl-workload [--comm NAME] [--hold] COMMAND [ARG...]
+//!     awl-workload [--comm NAME] [--hold] [--linger] COMMAND [ARG...]
 //!
 //! With `--hold` it waits for a line on its input, so that a tracer can attach first. It carries the name
 //! (`awlwork` unless told) only while it works: before, it is `awlhold`, afterwards `awldone`. The one
 //! system call that does not belong to the command is the `prctl` that takes the name off. At the end it
-//! prints what a case may compare with, as lines `key=value`.
+//! prints what a case may compare with, as lines `key=value`. With `--linger` it then stays alive until its
+//! input is closed, so that a tracer can still look its symbols up.
 //!
 //! It stands alone, on std and the C library: the kernel test builds it by one call of rustc, dynamically
 //! linked and with frame pointers here, so that probes of libc and user stacks have something to find.
@@ -65,12 +66,13 @@ const COMMANDS: &[Command] = &[
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let mut comm = "awlwork".to_owned();
-    let mut is_held = false;
+    let (mut is_held, mut lingers) = (false, false);
     while let Some(flag) = args.first().filter(|arg| arg.starts_with("--")).cloned() {
         args.remove(0);
         match flag.as_str() {
             "--comm" if !args.is_empty() => comm = args.remove(0),
             "--hold" => is_held = true,
+            "--linger" => lingers = true,
             _ => return usage(&format!("unknown flag {flag}")),
         }
     }
@@ -81,6 +83,11 @@ fn main() -> ExitCode {
         Ok(facts) => {
             for (key, value) in facts {
                 println!("{key}={value}");
+            }
+            if lingers {
+                println!("done=1");
+                // Whatever comes, the end of the input ends it.
+                let _ = std::io::stdin().lock().read_line(&mut String::new());
             }
             ExitCode::SUCCESS
         }
@@ -107,7 +114,9 @@ fn run(command: &Command, args: &[String], comm: &str, is_held: bool) -> Result<
 }
 
 fn usage(problem: &str) -> ExitCode {
-    eprintln!("awl-workload: {problem}\nusage: awl-workload [--comm NAME] [--hold] COMMAND [ARG...]");
+    eprintln!(
+        "awl-workload: {problem}\nusage: awl-workload [--comm NAME] [--hold] [--linger] COMMAND [ARG...]"
+    );
     for command in COMMANDS {
         eprintln!("  {} {}", command.name, command.usage);
     }
