@@ -9,3 +9,4 @@ pub mod literal;
 pub mod parse;
 pub mod retag;
 pub mod token;
+pub mod visit;

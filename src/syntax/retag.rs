@@ -359,7 +359,7 @@ impl<'s> Pass<'_, 's> {
         let is_call = matches!(prev, Some(Token::Ident | Token::Typeof));
         let (context, kind) = if is_call {
             (Context::Args(i - 1), Token::LParen)
-        } else if ended || matches!(prev, Some(Token::For)) {
+        } else if ended && prev != Some(Token::RBrace) || prev == Some(Token::For) {
             (Context::Other, Token::LParen)
         } else if self.kind(i + 1) == Some(Token::Ident) && self.kind(i + 2) == Some(Token::Assign) {
             (Context::Other, Token::RecordOpen)
