@@ -1,6 +1,7 @@
 //! awl: from the tracing language that bpftrace's users write to eBPF, without LLVM.
 
 pub mod base;
+pub mod btf;
 pub mod image;
 pub mod ir;
 pub mod isa;

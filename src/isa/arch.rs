@@ -16,6 +16,10 @@ pub struct Arch {
     pub page_bytes: u32,
     /// Bytes of `struct pt_regs`.
     pub pt_regs_bytes: u32,
+    /// `e_machine` of its ELF files.
+    pub elf_machine: u16,
+    /// System calls by name, in the order of their names.
+    pub syscalls: &'static [(&'static str, u32)],
 }
 
 /// x86_64 (arch/x86/include/asm/ptrace.h; the System V ABI for arguments).
@@ -52,6 +56,8 @@ pub static X86_64: Arch = Arch {
     sp: "sp",
     page_bytes: 4096,
     pt_regs_bytes: 168,
+    elf_machine: 62,
+    syscalls: super::syscalls_x86_64::SYSCALLS,
 };
 
 impl Arch {
@@ -59,10 +65,28 @@ impl Arch {
     pub fn reg(&self, name: &str) -> Option<u32> {
         self.regs.iter().find(|(n, _)| *n == name).map(|&(_, off)| off)
     }
+    /// The number of a system call.
+    pub fn syscall(&self, name: &str) -> Option<u32> {
+        let i = self.syscalls.binary_search_by(|(n, _)| (*n).cmp(name)).ok()?;
+        Some(self.syscalls[i].1)
+    }
 }
 
 /// The processor that awl was built for.
 #[cfg(target_arch = "x86_64")]
 pub fn native() -> &'static Arch {
     &X86_64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn syscalls_are_in_order() {
+        assert!(X86_64.syscalls.windows(2).all(|w| w[0].0 < w[1].0));
+        let number = |name| X86_64.syscall(name);
+        assert_eq!([number("read"), number("openat"), number("newfstat")], [Some(0), Some(257), Some(5)]);
+        assert_eq!(number("open_sesame"), None);
+    }
 }

@@ -5,6 +5,7 @@ pub mod arch;
 pub mod helpers;
 pub mod insn;
 pub mod limits;
+pub mod syscalls_x86_64;
 
 pub use helpers::Helper;
 pub use insn::Insn;

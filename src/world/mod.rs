@@ -51,6 +51,12 @@ pub struct FuncSig {
     pub btf_id: u32,
 }
 
+impl From<crate::btf::Proto> for FuncSig {
+    fn from(p: crate::btf::Proto) -> FuncSig {
+        FuncSig { module: p.module, params: p.params, ret: p.ret, btf_id: p.id }
+    }
+}
+
 /// A symbol of a binary that uprobes can use.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UserSymbol {
@@ -82,7 +88,8 @@ pub trait World {
     fn typedef(&self, types: &mut TypeTable, name: &str) -> Option<Ty>;
     /// The value and type of an enumerator anywhere in the kernel's BTF.
     fn enumerator(&self, types: &mut TypeTable, name: &str) -> Option<(i64, EnumId)>;
-    /// Loads the members of a struct of BTF origin; nothing to do where they are there.
+    /// Loads the members of a struct of BTF origin; nothing to do where they are there. Pointers that no type tag
+    /// places are `Space::Any`: they point where the struct that they were read from lies.
     fn load_struct(&self, types: &mut TypeTable, id: StructId);
     /// Struct names, for hints.
     fn struct_names(&self) -> Vec<String>;
