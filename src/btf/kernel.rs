@@ -212,11 +212,7 @@ impl Kernel {
     }
 
     /// `(module, name)` of the raw tracepoints that match by `glob`; a plain name is looked up.
-    pub fn raw_tracepoints(
-        &self,
-        pattern: &str,
-        glob: &dyn Fn(&str, &str) -> bool,
-    ) -> Vec<(String, String)> {
+    pub fn raw_tracepoints(&self, pattern: &str, glob: &dyn Fn(&str, &str) -> bool) -> Vec<(String, String)> {
         const PREFIX: &str = "btf_trace_";
         if !pattern.contains(['*', '?', '[']) {
             let found = self.find(&format!("{PREFIX}{pattern}"), &[kind::TYPEDEF]);
@@ -263,8 +259,7 @@ impl Kernel {
                 continue;
             }
             let Some(btf) = self.btf(number) else { continue };
-            let mut of_module: Vec<String> =
-                btf.all(kind).filter_map(|(_, n)| pick(n)).collect();
+            let mut of_module: Vec<String> = btf.all(kind).filter_map(|(_, n)| pick(n)).collect();
             of_module.sort_unstable();
             of_module.dedup();
             found.extend(of_module.into_iter().map(|n| (name.clone(), n)));

@@ -4,11 +4,9 @@
 //! a [`crate::ty::TypeTable`], signatures of functions, answers to CO-RE questions, and BTF of our own for
 //! programs and ELF objects. Always holds: whatever the bytes are, reading them ends in an error or an answer.
 
-pub mod core;
 pub mod kernel;
 pub mod query;
 pub mod read;
-pub mod write;
 
 pub use kernel::{Kernel, ModuleSource, Proto};
 pub use read::Btf;

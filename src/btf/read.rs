@@ -273,3 +273,54 @@ fn hash(name: &[u8]) -> usize {
     }
     (h >> 32) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `struct a` (id 1) and `int` (id 2).
+    fn blob() -> Vec<u8> {
+        let strings = b"\0a\0int\0";
+        let types: [u32; 7] = [1, 4 << 24, 8, 3, 1 << 24, 4, 1 << 24 | 32];
+        let words = [24, 0, types.len() as u32 * 4, types.len() as u32 * 4, strings.len() as u32];
+        let mut blob = vec![0x9f, 0xeb, 1, 0];
+        blob.extend(words.iter().chain(&types).flat_map(|w| w.to_le_bytes()));
+        blob.extend(strings);
+        blob
+    }
+
+    #[test]
+    fn names_by_search_and_by_table() {
+        let btf = Btf::from_bytes(blob()).unwrap();
+        assert_eq!(btf.end_id(), 3);
+        for _ in 0..2 * SEARCHES_BEFORE_TABLE {
+            assert_eq!(btf.find("a", &[kind::STRUCT]), Some(1));
+            assert_eq!(btf.find("int", &[kind::STRUCT]), None);
+            assert_eq!(btf.find("int", &[kind::STRUCT, kind::INT]), Some(2));
+            assert_eq!(btf.find("nt", &[kind::INT]), None);
+            assert_eq!(btf.find("", &[kind::INT]), None);
+        }
+        assert!(btf.table.get().is_some());
+        assert_eq!(btf.all(kind::INT).collect::<Vec<_>>(), [(2, "int")]);
+        assert_eq!(btf.string(999), "");
+    }
+
+    #[test]
+    fn damage_is_an_error_or_an_answer() {
+        let whole = blob();
+        for n in 0..whole.len() {
+            assert!(Btf::from_bytes(whole[..n].to_vec()).is_err(), "{n} bytes");
+        }
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                if let Ok(btf) = Btf::from_bytes(damaged) {
+                    let ids = 0..btf.end_id() + 2;
+                    assert!(ids.map(|id| (btf.ty(id), btf.type_name(id).len())).count() > 0);
+                    assert!(btf.find("int", &[kind::INT]).is_none_or(|id| id < btf.end_id()));
+                }
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::isa::arch::{self, Arch};
 use crate::world::{Answer, Missing, UserSymbol, glob, is_glob};
 use memmap2::{Mmap, MmapOptions};
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader, SectionTable, Sym, SymbolTable};
+use object::read::elf::{FileHeader, ProgramHeader, Sym};
 use object::{Endianness, FileKind, Object};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -192,17 +192,11 @@ fn parse_ld_cache(cache: &[u8]) -> Vec<(String, String)> {
 pub fn functions(path: &str, pattern: &str) -> Answer<Vec<UserSymbol>> {
     let data = map(Path::new(path))?;
     let mut found = Found { pattern, by_name: BTreeMap::new() };
-    let kind = FileKind::parse(&*data).map_err(|_| not_elf(path))?;
-    let read = match kind {
-        FileKind::Elf64 => collect::<elf::FileHeader64<Endianness>>(&data, &mut found),
-        FileKind::Elf32 => collect::<elf::FileHeader32<Endianness>>(&data, &mut found),
-        _ => return Err(not_elf(path)),
-    };
-    read.map_err(|e| damaged(path, &e))?;
-    if let Some(debug) = separate_debug(&data) {
-        // Only names: addresses are the same, and offsets are those of the binary itself.
-        let debug_found = map(&debug).ok().map(|d| collect::<elf::FileHeader64<Endianness>>(&d, &mut found));
-        drop(debug_found);
+    collect_any(&data, &mut found).map_err(|e| damaged(path, &e))?.ok_or_else(|| not_elf(path))?;
+    if let Some(debug) = separate_debug(&data).and_then(|p| map(&p).ok()) {
+        // Names only: addresses are the same, and offsets are those of the binary itself. A damaged file of
+        // debug symbols takes nothing away from what the binary says.
+        collect_any(&debug, &mut found).unwrap_or_default();
     }
     found.symbols(&|addr| offset_of(&data, addr))
 }
@@ -229,7 +223,10 @@ fn map(path: &Path) -> Answer<Mmap> {
 }
 
 fn not_elf(path: &str) -> Missing {
-    Missing::Unreadable { why: format!("{path} is not an ELF file"), hint: "name a binary or a library".into() }
+    Missing::Unreadable {
+        why: format!("{path} is not an ELF file"),
+        hint: "name a binary or a library".into(),
+    }
 }
 
 fn damaged(path: &str, e: &object::read::Error) -> Missing {
@@ -247,6 +244,8 @@ struct Entry {
     size: u64,
     /// Not the version that a program linked today gets.
     hidden: bool,
+    /// The address is that of a resolver.
+    indirect: bool,
 }
 
 impl Found<'_> {
@@ -267,12 +266,21 @@ impl Found<'_> {
         for (name, at) in self.by_name {
             let has_current = at.values().any(|e| !e.hidden);
             for (addr, entry) in at.into_iter().filter(|(_, e)| !e.hidden || !has_current) {
-                if let Some(file_offset) = offset(addr) {
+                if let (false, Some(file_offset)) = (entry.indirect, offset(addr)) {
                     symbols.push(UserSymbol { name: name.clone(), file_offset, addr, size: entry.size });
                 }
             }
         }
         Ok(symbols)
+    }
+}
+
+/// Adds the functions of an ELF file; `None` if it is none.
+fn collect_any(data: &[u8], found: &mut Found) -> object::read::Result<Option<()>> {
+    match FileKind::parse(data) {
+        Ok(FileKind::Elf64) => collect::<elf::FileHeader64<Endianness>>(data, found).map(Some),
+        Ok(FileKind::Elf32) => collect::<elf::FileHeader32<Endianness>>(data, found).map(Some),
+        Ok(_) | Err(_) => Ok(None),
     }
 }
 
@@ -285,7 +293,9 @@ fn collect<Elf: FileHeader<Endian = Endianness>>(data: &[u8], found: &mut Found)
     for table in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
         let symbols = sections.symbols(endian, data, table)?;
         for (index, symbol) in symbols.enumerate() {
-            if symbol.st_type() != elf::STT_FUNC || symbol.st_shndx(endian) == elf::SHN_UNDEF {
+            let indirect = symbol.st_type() == elf::STT_GNU_IFUNC;
+            let is_function = indirect || symbol.st_type() == elf::STT_FUNC;
+            if !is_function || symbol.st_shndx(endian) == elf::SHN_UNDEF {
                 continue;
             }
             let version = match &versions {
@@ -293,7 +303,7 @@ fn collect<Elf: FileHeader<Endian = Endianness>>(data: &[u8], found: &mut Found)
                 Some(_) | None => None,
             };
             let hidden = version.is_some_and(|v| v.is_hidden());
-            let entry = Entry { size: symbol.st_size(endian).into(), hidden };
+            let entry = Entry { size: symbol.st_size(endian).into(), hidden, indirect };
             found.add(symbols.symbol_name(endian, symbol)?, symbol.st_value(endian).into(), entry);
         }
     }
@@ -329,4 +339,90 @@ fn offset_in<Elf: FileHeader<Endian = Endianness>>(data: &[u8], addr: u64) -> Op
         let into = addr.checked_sub(s.p_vaddr(endian).into())?;
         (into < s.p_filesz(endian).into()).then(|| into + s.p_offset(endian).into())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn library_names() {
+        assert!(is_library("libc", "libc.so.6"));
+        assert!(is_library("libc.so", "libc.so.6"));
+        assert!(is_library("libstdc++", "libstdc++.so"));
+        assert!(!is_library("libc", "libcap.so.2"));
+        assert!(!is_library("libc", "libc.solid"));
+        assert!(!is_library("libc.so.6", "libc.so.60"));
+    }
+
+    #[test]
+    fn ld_cache() {
+        let mut cache = b"ld.so-1.7.0\0old".to_vec();
+        cache.extend(b"glibc-ld.so.cache1.1");
+        cache.extend(1u32.to_le_bytes());
+        cache.extend([0; 24]);
+        let strings_at = 48 + 24u32;
+        for word in [0x303, strings_at, strings_at + 10, 0, 0, 0] {
+            cache.extend(word.to_le_bytes());
+        }
+        cache.extend(b"libx.so.1\0/lib/libx.so.1\0");
+        assert_eq!(parse_ld_cache(&cache), [("libx.so.1".to_owned(), "/lib/libx.so.1".to_owned())]);
+        // Cut off anywhere, it ends in fewer entries.
+        for n in 0..cache.len() {
+            assert!(parse_ld_cache(&cache[..n]).is_empty());
+        }
+    }
+
+    #[test]
+    fn libc_is_found_by_its_names() {
+        let by_name = binaries("libc", None).unwrap();
+        assert_eq!(by_name.len(), 1, "{by_name:?}");
+        assert_eq!(binaries("libc.so.6", None).unwrap(), by_name);
+        assert_eq!(binaries(&by_name[0], None).unwrap(), by_name);
+        let globbed = binaries(&by_name[0].replace("libc.so", "libc.s*"), None).unwrap();
+        assert_eq!(globbed, by_name);
+        let own = std::process::id();
+        let mapped = binaries("libc", Some(own)).unwrap();
+        assert_eq!(fs::canonicalize(&mapped[0]).unwrap(), fs::canonicalize(&by_name[0]).unwrap());
+        assert!(binaries("*", Some(own)).unwrap().contains(&mapped[0]));
+        assert!(binaries("sh", None).unwrap()[0].ends_with("/sh"));
+        assert_eq!(binaries("no_such_binary", None), Err(Missing::No));
+        assert_eq!(binaries("/no/such/*", None), Err(Missing::No));
+    }
+
+    #[test]
+    fn functions_of_libc() {
+        let libc = binaries("libc", None).unwrap().remove(0);
+        let malloc = functions(&libc, "malloc").unwrap();
+        assert_eq!(malloc.len(), 1, "{malloc:?}");
+        assert_eq!(file_offset(&libc, malloc[0].addr), Ok(malloc[0].file_offset));
+        // Where the running libc has it is where the file has it, by way of the mapping.
+        let here = libc::malloc as *const () as u64;
+        let maps = fs::read_to_string("/proc/self/maps").unwrap();
+        let offset = maps.lines().find_map(|l| {
+            let mut words = l.split_ascii_whitespace();
+            let (lo, hi) = words.next()?.split_once('-')?;
+            let hex = |s| u64::from_str_radix(s, 16).ok();
+            let from = hex(words.nth(1)?)?;
+            (hex(lo)? <= here && here < hex(hi)?).then(|| here - hex(lo).unwrap() + from)
+        });
+        assert_eq!(offset, Some(malloc[0].file_offset));
+        // A name with two versions comes with the current one; resolvers do not come at all.
+        assert_eq!(functions(&libc, "pthread_cond_wait").unwrap().len(), 1);
+        assert_eq!(functions(&libc, "memcpy").unwrap(), []);
+        let all = functions(&libc, "pthread_*").unwrap();
+        assert!(all.len() > 50 && all.windows(2).all(|w| w[0].name <= w[1].name));
+        assert_eq!(functions(&libc, "no_such_function").unwrap(), []);
+    }
+
+    #[test]
+    fn own_static_functions_are_found() {
+        let own = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
+        assert!(!functions(&own, "*own_static_functions_are_found*").unwrap().is_empty());
+        let Err(Missing::Unreadable { why, .. }) = functions("/etc/passwd", "main") else {
+            panic!("no ELF file")
+        };
+        assert_eq!(why, "/etc/passwd is not an ELF file");
+        assert_eq!(functions("/no/such/file", "main"), Err(Missing::No));
+    }
 }

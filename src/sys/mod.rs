@@ -4,11 +4,18 @@
 
 pub mod bpf;
 pub mod bpfmap;
+pub mod btf;
+pub mod elf;
+pub mod features;
 pub mod limits;
 pub mod mem;
 pub mod perf;
 pub mod poll;
+pub mod proc;
 pub mod process;
 pub mod ringbuf;
 pub mod signal;
 pub mod time;
+pub mod tracefs;
+pub mod trial;
+pub mod world;

@@ -74,9 +74,8 @@ pub fn map(kind: u32, key_size: u32, value_size: u32, max_entries: u32, flags: u
         ..Default::default()
     };
     // SAFETY: the name is a C string and the options are complete.
-    let fd = unsafe {
-        sys::bpf_map_create(kind, c"awl_trial".as_ptr(), key_size, value_size, max_entries, &opts)
-    };
+    let fd =
+        unsafe { sys::bpf_map_create(kind, c"awl_trial".as_ptr(), key_size, value_size, max_entries, &opts) };
     owned(fd)
 }
 

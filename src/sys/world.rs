@@ -8,9 +8,7 @@ use super::{btf, elf, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
-use crate::world::{
-    Answer, Features, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob, is_glob,
-};
+use crate::world::{Answer, Features, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob, is_glob};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -161,5 +159,132 @@ impl World for LinuxWorld {
             ErrorKind::NotFound => Missing::No,
             _ => Missing::Unreadable { why: format!("{path}: {e}"), hint: String::new() },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ty::{Space, print, table::Member};
+
+    /// This machine, if it has BTF.
+    fn world() -> Option<LinuxWorld> {
+        let world = LinuxWorld::new();
+        match world.btf() {
+            Ok(_) => Some(world),
+            Err(why) => {
+                eprintln!("skipped: {why}");
+                None
+            }
+        }
+    }
+
+    fn loaded(world: &LinuxWorld, types: &mut TypeTable, name: &str) -> StructId {
+        let id = world.strukt(types, Some(StructKind::Struct), name).unwrap();
+        assert!(types.structs[id].members.is_none());
+        world.load_struct(types, id);
+        id
+    }
+
+    /// The member, also inside anonymous ones, with its offset in bits from the start.
+    fn find(world: &LinuxWorld, types: &mut TypeTable, id: StructId, name: &str) -> Option<(Member, u32)> {
+        world.load_struct(types, id);
+        for m in types.structs[id].members.clone().unwrap() {
+            if m.name == name {
+                let at = m.offset_bits;
+                return Some((m, at));
+            }
+            if let (true, Ty::Struct(inner)) = (m.name.is_empty(), &m.ty)
+                && let Some((found, at)) = find(world, types, *inner, name)
+            {
+                return Some((found, at + m.offset_bits));
+            }
+        }
+        None
+    }
+
+    #[test]
+    fn members_of_task_struct() {
+        let Some(world) = world() else { return };
+        let mut types = TypeTable::new();
+        let task = loaded(&world, &mut types, "task_struct");
+        let comm = find(&world, &mut types, task, "comm").unwrap().0;
+        assert_eq!((print::name(&comm.ty, &types), comm.bitfield_bits), ("int8[16]".into(), None));
+        let parent = find(&world, &mut types, task, "real_parent").unwrap().0;
+        assert!(matches!(&parent.ty, Ty::Ptr { to, .. } if **to == Ty::Struct(task)));
+        let tgid = find(&world, &mut types, task, "tgid").unwrap().0;
+        assert_eq!(tgid.ty, Ty::int(32));
+        let bit = find(&world, &mut types, task, "in_execve").unwrap().0;
+        assert_eq!((bit.bitfield_bits, bit.ty), (Some(1), Ty::U32));
+        // Loading again changes nothing, and the same struct is the same id.
+        let n_structs = types.structs.len();
+        assert_eq!(world.strukt(&mut types, None, "task_struct"), Some(task));
+        world.load_struct(&mut types, task);
+        assert_eq!(types.structs.len(), n_structs);
+    }
+
+    #[test]
+    fn anonymous_members_keep_their_place() {
+        let Some(world) = world() else { return };
+        let mut types = TypeTable::new();
+        let page = loaded(&world, &mut types, "page");
+        let anonymous = types.structs[page].members.as_ref().unwrap().iter().any(|m| m.name.is_empty());
+        assert!(anonymous);
+        let (_, at) = find(&world, &mut types, page, "mapping").unwrap();
+        assert!(at > 0 && at < types.structs[page].size * 8);
+        let file = loaded(&world, &mut types, "file");
+        let op = find(&world, &mut types, file, "f_op").unwrap().0;
+        let Ty::Ptr { to, space } = op.ty else { panic!("{:?}", op.ty) };
+        let Ty::Struct(ops) = *to else { panic!("{to:?}") };
+        assert_eq!(space, Space::Any);
+        let read = find(&world, &mut types, ops, "read").unwrap().0;
+        assert_eq!(read.ty, Ty::ptr(Ty::Void, Space::Any), "a function pointer");
+    }
+
+    #[test]
+    fn names_of_other_kinds() {
+        let Some(world) = world() else { return };
+        let mut types = TypeTable::new();
+        assert_eq!(world.typedef(&mut types, "u32"), Some(Ty::U32));
+        assert_eq!(world.typedef(&mut types, "pid_t"), Some(Ty::int(32)));
+        assert_eq!(world.typedef(&mut types, "bool"), Some(Ty::Bool));
+        let atomic = world.strukt(&mut types, None, "atomic_t").unwrap();
+        assert_eq!(types.structs[atomic].size, 4);
+        let (value, e) = world.enumerator(&mut types, "BPF_MAP_TYPE_ARRAY").unwrap();
+        assert_eq!((value, types.enums[e].name.as_str()), (2, "bpf_map_type"));
+        assert_eq!(world.enumeration(&mut types, "bpf_map_type"), Some(e));
+        assert!(world.enumerator(&mut types, "NO_SUCH_ENUMERATOR").is_none());
+        assert!(world.strukt(&mut types, Some(StructKind::Union), "task_struct").is_none());
+        assert!(world.strukt(&mut types, None, "no_such_struct").is_none());
+        let names = world.struct_names();
+        assert!(names.binary_search(&"task_struct".to_owned()).is_ok());
+    }
+
+    #[test]
+    fn functions_and_raw_tracepoints() {
+        let Some(world) = world() else { return };
+        let mut types = TypeTable::new();
+        let read = world.function(&mut types, "", "vfs_read").unwrap();
+        let shown = |s: &FuncSig, types: &TypeTable| {
+            let params = s.params.iter().map(|(n, t)| format!("{n}: {}", print::name(t, types)));
+            format!("({}) {}", params.collect::<Vec<_>>().join(", "), print::name(&s.ret, types))
+        };
+        assert_eq!(
+            shown(&read, &types),
+            "(file: struct file *, buf: int8 *, count: uint64, pos: int64 *) int64"
+        );
+        let switch = world.raw_tracepoint_args(&mut types, "sched_switch").unwrap();
+        let names: Vec<_> = switch.params.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names[..3], ["preempt", "prev", "next"]);
+        assert_eq!(print::name(&switch.params[1].1, &types), "struct task_struct *");
+        assert!(world.raw_tracepoint_args(&mut types, "no_such_event").is_none());
+        assert_eq!(world.raw_tracepoints("sched_switch"), [(String::new(), "sched_switch".to_owned())]);
+        let all = world.raw_tracepoints("sched_*");
+        assert!(all.len() > 5 && all.iter().all(|(_, n)| n.starts_with("sched_")));
+        let vfs = world.fentry_functions("", "vfs_rea*").unwrap();
+        assert!(vfs.contains(&(String::new(), "vfs_read".to_owned())), "{vfs:?}");
+        assert_eq!(world.fentry_functions("vmlinux", "vfs_read").unwrap().len(), 1);
+        assert_eq!(world.fentry_functions("no_such_module", "vfs_read"), Ok(vec![]));
+        assert_eq!(world.kprobe_functions("", "no_such_function"), Ok(vec![]));
     }
 }
