@@ -7,6 +7,7 @@
 use super::{MapId, ProgramId};
 use crate::base::Span;
 use crate::ty::Ty;
+pub use crate::value::format::{Conv, Count, Format, Piece};
 
 /// Start of an output record: `u32` event site, `u32` CPU.
 pub const OUTPUT_HEADER_BYTES: u32 = 8;
@@ -121,39 +122,4 @@ impl EventKind {
             | EventKind::Message { .. } => false,
         }
     }
-}
-
-/// A parsed format string.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Format {
-    pub pieces: Vec<Piece>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Piece {
-    Text(Vec<u8>),
-    Conv(Conv),
-}
-
-/// One `%` conversion. Arguments are taken from the event's fields in order: a `*` takes one before the value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Conv {
-    pub minus: bool,
-    pub plus: bool,
-    pub space: bool,
-    pub alt: bool,
-    pub zero: bool,
-    pub width: Option<Count>,
-    pub precision: Option<Count>,
-    /// `hh`, `h`, `l`, `ll`, `j`, `z`, `t` or empty.
-    pub length: &'static str,
-    /// `d`, `u`, `x`, `s`, `r`, `rx`, `rh`, `gr`, …
-    pub conv: &'static str,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Count {
-    Fixed(u32),
-    /// `*`
-    Arg,
 }
