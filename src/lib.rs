@@ -2,10 +2,12 @@
 
 pub mod base;
 pub mod btf;
+pub mod codegen;
 pub mod image;
 pub mod ir;
 pub mod isa;
 pub mod lang;
+pub mod opt;
 pub mod sema;
 pub mod syntax;
 pub mod sys;

@@ -32,4 +32,8 @@ codes! {
     BAD_TOKEN "E0109" "meaningless characters" "These characters mean nothing in a script outside strings and comments.";
     TOO_MANY "E0110" "too many errors" "After many syntax errors the rest of the text is not read. Correct the first ones; others often follow from them.";
     TOO_LONG "E0111" "script too long" "A script has at most 1 GiB of text.";
+    STACK "E0501" "stack exhausted" "The kernel gives a program 512 bytes of stack for a whole chain of calls. Values that are needed at the same time share it.";
+    SCRATCH "E0502" "scratch memory exhausted" "Values too big for the stack lie in per-CPU memory, of which the kernel gives 32 KiB at a time.";
+    CALL_DEPTH "E0503" "calls nest too deep" "The kernel lets functions call each other 8 deep.";
+    PROGRAM_LENGTH "E0504" "program too long" "The kernel takes a million instructions at most, and jumps over at most 32767.";
 }

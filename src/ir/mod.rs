@@ -11,6 +11,7 @@ pub mod ops;
 pub mod parse;
 pub mod print;
 pub mod verify;
+pub mod visit;
 
 pub use builder::{Builder, Var};
 pub use ops::{AtomicOp, BinOp, Cc, CoreKind, Kind, Off, Op, Size, Term, UnOp, Width};
