@@ -6,7 +6,7 @@
 use crate::text::SourceText;
 
 /// What both banks stand on, lowest first.
-const SHARED: &[&str] = &["base", "ty", "isa", "value", "btf", "ir", "image", "world", "lang"];
+const SHARED: &[&str] = &["base", "ty", "isa", "value", "btf", "image", "ir", "world", "lang"];
 /// From text to image. `syntax` stands on `base` alone.
 const COMPILE: &[&str] = &["syntax", "expand", "sema", "lower", "opt", "codegen"];
 /// From image to output.
