@@ -112,12 +112,9 @@ impl Emit<'_> {
     fn edit(&mut self, from: Allocation, to: Allocation) {
         self.lines.note(self.insns.len() as u32, Span::none());
         let form = match (from.as_reg(), to.as_reg()) {
-            (Some(a), Some(d)) => Form::Alu {
-                op: Alu::Mov,
-                wide: true,
-                dst: d.hw_enc() as u8,
-                src: Src::Reg(a.hw_enc() as u8),
-            },
+            (Some(a), Some(d)) => {
+                Form::Alu { op: Alu::Mov, wide: true, dst: d.hw_enc() as u8, src: Src::Reg(a.hw_enc() as u8) }
+            }
             (Some(a), None) => {
                 let src = Src::Reg(a.hw_enc() as u8);
                 Form::Store { bytes: 8, base: R10, off: self.spill(to), src }
@@ -243,8 +240,7 @@ impl Emit<'_> {
             self.goto(then, next);
             return;
         }
-        let (cc, to, other) =
-            if Some(then) == next { (cc.negate(), els, then) } else { (cc, then, els) };
+        let (cc, to, other) = if Some(then) == next { (cc.negate(), els, then) } else { (cc, then, els) };
         self.jumps.push((self.insns.len(), to));
         self.push(Form::If { op: jump(cc), wide: true, a, b, off: 0 });
         self.goto(other, next);

@@ -22,11 +22,7 @@ pub struct Linked {
 }
 
 /// The program that starts in `entry`.
-pub fn link(
-    funcs: &IndexVec<FuncId, Func>,
-    codes: &IndexVec<FuncId, Option<Code>>,
-    entry: FuncId,
-) -> Linked {
+pub fn link(funcs: &IndexVec<FuncId, Func>, codes: &IndexVec<FuncId, Option<Code>>, entry: FuncId) -> Linked {
     let mut members = vec![entry];
     let mut out = Linked::default();
     let mut n_done = 0;

@@ -48,9 +48,7 @@ fn refused(name: &str, e: &RegAllocError) -> ! {
 
 /// R0 to R5 first: R6 to R9 are worth more, for they survive calls.
 fn environment() -> MachineEnv {
-    let set = |range: std::ops::RangeInclusive<u8>| {
-        range.fold(PRegSet::empty(), |set, r| set.with(preg(r)))
-    };
+    let set = |range: std::ops::RangeInclusive<u8>| range.fold(PRegSet::empty(), |set, r| set.with(preg(r)));
     MachineEnv {
         preferred_regs_by_class: [set(0..=5), PRegSet::empty(), PRegSet::empty()],
         non_preferred_regs_by_class: [set(6..=9), PRegSet::empty(), PRegSet::empty()],

@@ -13,8 +13,8 @@ use crate::image::MapId;
 use crate::ir::cfg::Cfg;
 use crate::ir::visit::Effect;
 use crate::ir::{
-    AtomicOp, BinOp, Block, BlockData, Cc, Func, Inst, InstData, Kind, Op, Size, Slot, SlotData, Target, Term,
-    Value, ValueData, Width,
+    AtomicOp, BinOp, Block, BlockData, Cc, Func, Inst, InstData, Kind, Op, Size, Slot, SlotData, Target,
+    Term, Value, ValueData, Width,
 };
 use crate::isa::Helper;
 
@@ -161,7 +161,12 @@ struct Edit<'a> {
 impl Edit<'_> {
     fn block(&mut self) -> Block {
         let term_span = self.func.span;
-        self.func.blocks.push(BlockData { params: Vec::new(), insts: Vec::new(), term: Term::None, term_span })
+        self.func.blocks.push(BlockData {
+            params: Vec::new(),
+            insts: Vec::new(),
+            term: Term::None,
+            term_span,
+        })
     }
     fn effect(&mut self, b: Block, op: Op) {
         let i = self.func.insts.push(InstData { op, result: None, span: self.func.span });

@@ -132,8 +132,7 @@ pub fn split_critical_edges(func: &mut Func) {
             if cfg.preds[t.block()].len() > 1 || !t.args.is_empty() {
                 let onward = std::mem::take(t);
                 let params = Vec::new();
-                let edge =
-                    BlockData { params, insts: Vec::new(), term: Term::Jump(onward), term_span: span };
+                let edge = BlockData { params, insts: Vec::new(), term: Term::Jump(onward), term_span: span };
                 *t = Target::new(func.blocks.push(edge), Vec::new());
             }
         }

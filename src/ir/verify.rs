@@ -109,9 +109,10 @@ fn definitions(func: &Func) -> Vec<String> {
     let mut seen: IndexVec<Value, bool> = func.values.indices().map(|_| false).collect();
     for &b in &cfg.rpo {
         let mut check = |v: Value, seen: &IndexVec<Value, bool>| {
-            let is_defined = def_block.get(v).copied().flatten().is_some_and(|d| {
-                if d == b { seen[v] } else { cfg.is_reachable(d) && cfg.dominates(d, b) }
-            });
+            let is_defined =
+                def_block.get(v).copied().flatten().is_some_and(|d| {
+                    if d == b { seen[v] } else { cfg.is_reachable(d) && cfg.dominates(d, b) }
+                });
             if !is_defined {
                 found.push(format!("{b}: {v} is used where it may not be defined"));
             }
@@ -195,13 +196,14 @@ fn references(module: &Module, func: &Func) -> Vec<String> {
             Op::CallFunc { func, args } => {
                 module.funcs.get(*func).is_none_or(|f| f.blocks[f.entry].params.len() != args.len())
             }
-            Op::Call { helper, args } => {
-                helper.row().is_none_or(|row| args.len() != usize::from(row.n_args))
-            }
+            Op::Call { helper, args } => helper.row().is_none_or(|row| args.len() != usize::from(row.n_args)),
             _ => false,
         };
         if bad {
-            found.push(format!("{:?} names what is not there, or gives it a wrong number of arguments", inst.op));
+            found.push(format!(
+                "{:?} names what is not there, or gives it a wrong number of arguments",
+                inst.op
+            ));
         }
     }
     found

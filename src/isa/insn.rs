@@ -168,20 +168,64 @@ pub enum Src {
 /// `bytes` is 1, 2, 4 or 8.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
-    Alu { op: Alu, wide: bool, dst: u8, src: Src },
-    Neg { wide: bool, dst: u8 },
+    Alu {
+        op: Alu,
+        wide: bool,
+        dst: u8,
+        src: Src,
+    },
+    Neg {
+        wide: bool,
+        dst: u8,
+    },
     /// The low `bits` (16, 32, 64) to big-endian order, or to little-endian; the rest becomes 0.
-    Swap { dst: u8, big: bool, bits: i32 },
+    Swap {
+        dst: u8,
+        big: bool,
+        bits: i32,
+    },
     /// The first of two slots; `src` is 0 or `PSEUDO_*`.
-    LdImm64 { dst: u8, src: u8, imm: i32 },
-    Load { bytes: u8, sext: bool, dst: u8, base: u8, off: i16 },
-    Store { bytes: u8, base: u8, off: i16, src: Src },
+    LdImm64 {
+        dst: u8,
+        src: u8,
+        imm: i32,
+    },
+    Load {
+        bytes: u8,
+        sext: bool,
+        dst: u8,
+        base: u8,
+        off: i16,
+    },
+    Store {
+        bytes: u8,
+        base: u8,
+        off: i16,
+        src: Src,
+    },
     /// `bytes` is 4 or 8.
-    Atomic { op: Atomic, bytes: u8, base: u8, off: i16, src: u8 },
-    Goto { off: i16 },
-    If { op: Jump, wide: bool, a: u8, b: Src, off: i16 },
+    Atomic {
+        op: Atomic,
+        bytes: u8,
+        base: u8,
+        off: i16,
+        src: u8,
+    },
+    Goto {
+        off: i16,
+    },
+    If {
+        op: Jump,
+        wide: bool,
+        a: u8,
+        b: Src,
+        off: i16,
+    },
     /// A helper's number if `src` is 0, else see `PSEUDO_CALL`, `PSEUDO_KFUNC_CALL`.
-    Call { src: u8, imm: i32 },
+    Call {
+        src: u8,
+        imm: i32,
+    },
     Exit,
 }
 
@@ -253,7 +297,8 @@ impl Form {
             Src::Reg(r) => reg(wide, r),
             Src::Imm(i) => i.to_string(),
         };
-        let memory = |bytes: u8, base: u8, off: i16| format!("*(u{} *)(r{base} {off:+})", u32::from(bytes) * 8);
+        let memory =
+            |bytes: u8, base: u8, off: i16| format!("*(u{} *)(r{base} {off:+})", u32::from(bytes) * 8);
         match self {
             Form::Alu { op, wide, dst, src } => {
                 format!("{} {} {}", reg(wide, dst), op.text(), value(wide, src))
