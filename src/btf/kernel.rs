@@ -107,7 +107,7 @@ impl Kernel {
     }
 
     /// Module and id of the first type of that name.
-    fn find(&self, name: &str, kinds: &[u8]) -> Option<(u32, u32)> {
+    pub fn find(&self, name: &str, kinds: &[u8]) -> Option<(u32, u32)> {
         (0..=self.modules().len() as u32)
             .find_map(|module| self.btf(module)?.find(name, kinds).map(|id| (module, id)))
     }

@@ -1,12 +1,13 @@
-//! BTF, the kernel's description of its own types: read, asked, matched by name, written.
+//! BTF, the kernel's description of its own types: read, asked, written.
 //!
 //! Comes in: the bytes of `/sys/kernel/btf/*` (mapped or read by `sys`, or from a snapshot). Goes out: types in
-//! a [`crate::ty::TypeTable`], signatures of functions, answers to CO-RE questions, and BTF of our own for
-//! programs and ELF objects. Always holds: whatever the bytes are, reading them ends in an error or an answer.
+//! a [`crate::ty::TypeTable`], signatures of functions, and BTF of our own for programs and ELF objects
+//! (`image::core` matches types by name). Always holds: whatever the bytes are, reading them ends in an error or an answer.
 
 pub mod kernel;
 pub mod query;
 pub mod read;
+pub mod write;
 
 pub use kernel::{Kernel, ModuleSource, Proto};
 pub use read::Btf;

@@ -15,12 +15,20 @@ use btf_rs::{BtfType, Type};
 /// Modifiers, typedefs, pointers and array dimensions in a row, at most.
 const DEPTH_MAX: u32 = 64;
 
+/// Finds a struct or union by name: its origin and size.
+pub type Full<'a> = dyn Fn(&str, StructKind) -> Option<(StructOrigin, u32)> + 'a;
+
 /// A BTF with its number in the World's list of modules (0: vmlinux).
 pub struct Section<'a> {
     pub btf: &'a Btf,
     pub module: u32,
     /// Origin and size of the struct or union which a forward declaration promises.
-    pub full: &'a dyn Fn(&str, StructKind) -> Option<(StructOrigin, u32)>,
+    pub full: &'a Full<'a>,
+}
+
+/// For readers that do not care what a forward declaration promises.
+pub fn none_full(_name: &str, _kind: StructKind) -> Option<(StructOrigin, u32)> {
+    None
 }
 
 impl Section<'_> {

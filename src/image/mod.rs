@@ -4,6 +4,7 @@
 //! stack within 512 bytes, jumps in range; every relocation names an instruction of its program.
 
 pub mod attach;
+pub mod core;
 pub mod local;
 pub mod maps;
 pub mod wire;

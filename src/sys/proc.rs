@@ -130,7 +130,7 @@ fn scan_kallsyms(mut f: impl FnMut(Symbol) -> bool) -> Answer<()> {
     }
 }
 
-/// `ffffffff81000000 T _text` or `ffffffffc0000000 t f	[module]`
+/// `ffffffff81000000 T _text` or `ffffffffc0000000 t f [module]`
 fn parse_symbol(line: &str) -> Option<Symbol<'_>> {
     let mut words = line.split_ascii_whitespace();
     let addr = u64::from_str_radix(words.next()?, 16).ok()?;

@@ -105,7 +105,7 @@ pub fn parse_format(text: &str) -> Option<TracepointFormat> {
     Some(TracepointFormat { id, fields })
 }
 
-/// `field:char comm[16];	offset:8;	size:16;	signed:0;`
+/// `field:char comm[16]; offset:8; size:16; signed:0;`
 fn parse_field(line: &str) -> Option<FormatField> {
     let mut parts = line.strip_prefix("field:")?.split(';').map(str::trim);
     let declared = parts.next()?;
