@@ -8,6 +8,7 @@ pub mod ir;
 pub mod isa;
 pub mod lang;
 pub mod opt;
+pub mod output;
 pub mod sema;
 pub mod syntax;
 pub mod sys;

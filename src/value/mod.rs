@@ -4,11 +4,8 @@
 //! read as zero. Printers see only `Value`.
 
 pub mod decode;
-pub mod event;
 pub mod format;
 pub mod text;
-
-pub use event::{Entry, Event, LossName, MapDump, MessageKind, TextCall};
 
 use std::net::IpAddr;
 

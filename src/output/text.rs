@@ -1,0 +1,64 @@
+//! Events and maps as text.
+
+use super::{Keyed, MapText, Message, Printer, TextCall, divided, hist};
+use crate::value::Value;
+use crate::value::text::{self, Place};
+
+/// Text for people. `trailer` marks strings that were cut off.
+#[derive(Debug)]
+pub struct Text {
+    pub trailer: String,
+}
+
+impl Printer for Text {
+    /// Said on stderr, not here.
+    fn attached(&self, _: &mut Vec<u8>, _: usize) {}
+
+    fn text(&self, out: &mut Vec<u8>, _: TextCall, bytes: &[u8]) {
+        out.extend(bytes);
+    }
+
+    fn value(&self, out: &mut Vec<u8>, value: &Value) {
+        match value {
+            Value::Hist(h) => hist::write(out, h),
+            other => text::write(out, other, Place::Value, &self.trailer),
+        }
+        out.push(b'\n');
+    }
+
+    fn map(&self, out: &mut Vec<u8>, map: &MapText<'_>) {
+        for (key, value) in map.entries {
+            out.extend(map.name.as_bytes());
+            if map.keyed == Keyed::Yes {
+                out.push(b'[');
+                text::write_key(out, key, b", ", &self.trailer);
+                out.push(b']');
+            }
+            out.push(b':');
+            match divided(value, map.div).as_ref() {
+                Value::Hist(h) => {
+                    out.push(b'\n');
+                    hist::write(out, h);
+                }
+                // Its text begins with a line break.
+                stack @ Value::Stack(_) => text::write(out, stack, Place::Value, &self.trailer),
+                other => {
+                    out.push(b' ');
+                    text::write(out, other, Place::Value, &self.trailer);
+                }
+            }
+            out.push(b'\n');
+        }
+    }
+
+    fn end_of_run(&self, out: &mut Vec<u8>) {
+        out.extend(b"\n\n");
+    }
+
+    fn message(&self, _: &mut Vec<u8>, _: &Message<'_>) {}
+
+    fn lost_events(&self, _: &mut Vec<u8>, _: u64) {}
+}
+
+#[cfg(test)]
+mod tests;
