@@ -5,6 +5,7 @@
 
 pub mod attach;
 pub mod core;
+pub mod debug;
 pub mod local;
 pub mod maps;
 pub mod wire;
