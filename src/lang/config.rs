@@ -1,6 +1,9 @@
-//! The settings of `config = { … }` and `BPFTRACE_*`/`AWL_*` variables.
+//! The settings of `config = { … }` and `BPFTRACE_*`/`AWL_*` variables: a row each.
+//!
+//! Always holds: what the environment has set (`locked`) a script cannot change.
 
-use crate::image::RunConfig;
+use crate::base::diag::nearest;
+use crate::image::{MissingProbes, RunConfig};
 use crate::ty::StackMode;
 
 /// What a script and the command line set, with the defaults of the language.
@@ -31,6 +34,8 @@ pub struct Config {
     pub indirect_reads: bool,
     /// The script becomes part of a session: maps are general, integers 64 bits wide.
     pub session: bool,
+    /// Names of the rows that the environment has set.
+    pub locked: Vec<&'static str>,
 }
 
 impl Default for Config {
@@ -50,6 +55,301 @@ impl Default for Config {
             params: Vec::new(),
             indirect_reads: false,
             session: false,
+            locked: Vec::new(),
         }
+    }
+}
+
+/// A setting's row.
+#[derive(Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    /// Older names; using one is worth a warning.
+    pub renamed: &'static [&'static str],
+    pub default: &'static str,
+    /// What it can be, for messages and the manual.
+    pub values: &'static str,
+    pub doc: &'static str,
+    /// Takes the value as text; `false`: it cannot be that.
+    pub set: fn(&mut Config, &str) -> bool,
+}
+
+/// Who sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SetBy {
+    Script,
+    /// Wins over the script.
+    Environment,
+}
+
+/// What happened to a setting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    Done,
+    /// Done, but worth this warning.
+    Warn(String),
+    /// There is no such setting; the nearest one.
+    Unknown(Option<&'static str>),
+    /// It cannot be that: what it can be.
+    Bad(&'static str),
+}
+
+const BOOL: &str = "true or false";
+
+/// All rows.
+pub static SETTINGS: &[Setting] = &[
+    Setting {
+        name: "max_map_keys",
+        renamed: &["map_keys_max"],
+        default: "4096",
+        values: "a number above 0",
+        doc: "Entries of a map with keys, at most.",
+        set: |c, v| number(v, 1, u64::from(u32::MAX)).map(|n| c.max_map_keys = n).is_some(),
+    },
+    Setting {
+        name: "max_strlen",
+        renamed: &["strlen"],
+        default: "1024",
+        values: "a number from 8 to 1048576",
+        doc: "Bytes of a string or buffer, at most.",
+        set: |c, v| {
+            let n = number(v, 8, 1 << 20);
+            n.map(|n| (c.max_strlen, c.run.max_strlen) = (n, n as u32)).is_some()
+        },
+    },
+    Setting {
+        name: "max_probes",
+        renamed: &[],
+        default: "1024",
+        values: "a number above 0",
+        doc: "Attach points of a script, at most.",
+        set: |c, v| number(v, 1, u64::MAX).map(|n| c.max_probes = n).is_some(),
+    },
+    Setting {
+        name: "max_bpf_progs",
+        renamed: &[],
+        default: "1024",
+        values: "a number above 0",
+        doc: "Programs that a script becomes, at most.",
+        set: |c, v| number(v, 1, u64::MAX).map(|n| c.max_bpf_progs = n).is_some(),
+    },
+    Setting {
+        name: "stack_mode",
+        renamed: &[],
+        default: "bpftrace",
+        values: "bpftrace, perf, raw or build_id",
+        doc: "How kstack and ustack are printed.",
+        set: |c, v| {
+            let mode = match v {
+                "bpftrace" => StackMode::Bpftrace,
+                "perf" => StackMode::Perf,
+                "raw" => StackMode::Raw,
+                "build_id" => StackMode::BuildId,
+                _ => return false,
+            };
+            c.stack_mode = mode;
+            true
+        },
+    },
+    Setting {
+        name: "on_stack_limit",
+        renamed: &[],
+        default: "32",
+        values: "a number",
+        doc: "Bytes of a variable that stays on the program's stack, at most.",
+        set: |c, v| number(v, 0, 512).map(|n| c.on_stack_limit = n).is_some(),
+    },
+    Setting {
+        name: "log_size",
+        renamed: &[],
+        default: "1000000",
+        values: "a number of bytes",
+        doc: "Size of the kernel verifier's log.",
+        set: |c, v| number(v, 1024, 1 << 30).map(|n| c.log_size = n).is_some(),
+    },
+    Setting {
+        name: "print_maps_on_exit",
+        renamed: &[],
+        default: "true",
+        values: BOOL,
+        doc: "Whether all maps are printed at the end.",
+        set: |c, v| boolean(v).map(|b| c.run.print_maps_on_exit = b).is_some(),
+    },
+    Setting {
+        name: "str_trunc_trailer",
+        renamed: &[],
+        default: "..",
+        values: "text",
+        doc: "What follows a string that was cut.",
+        set: |c, v| {
+            c.run.str_trunc_trailer = v.to_owned();
+            true
+        },
+    },
+    Setting {
+        name: "max_cat_bytes",
+        renamed: &["cat_bytes_max"],
+        default: "10240",
+        values: "a number of bytes",
+        doc: "Bytes that cat() prints, at most.",
+        set: |c, v| number(v, 0, u64::MAX).map(|n| c.run.max_cat_bytes = n).is_some(),
+    },
+    Setting {
+        name: "perf_rb_pages",
+        renamed: &[],
+        default: "0",
+        values: "a number of 4-KiB pages, 0 for a fitting one",
+        doc: "Size of the ring buffer for output; rounded up to a power of two.",
+        set: |c, v| {
+            let n = number(v, 0, 1 << 16).map(|n| if n == 0 { 0 } else { n.next_power_of_two() });
+            n.map(|n| c.run.ring_bytes = (n * 4096) as u32).is_some()
+        },
+    },
+    Setting {
+        name: "missing_probes",
+        renamed: &[],
+        default: "error",
+        values: "error, warn or ignore",
+        doc: "What happens when an attach point does not exist.",
+        set: |c, v| {
+            let missing = match v {
+                "error" => MissingProbes::Error,
+                "warn" => MissingProbes::Warn,
+                "ignore" => MissingProbes::Ignore,
+                _ => return false,
+            };
+            c.run.missing_probes = missing;
+            true
+        },
+    },
+    Setting {
+        name: "cpp_demangle",
+        renamed: &["no_cpp_demangle"],
+        default: "true",
+        values: BOOL,
+        doc: "Whether names of C++ functions are shown as written.",
+        set: |c, v| boolean(v).map(|b| c.run.cpp_demangle = b).is_some(),
+    },
+    Setting {
+        name: "lazy_symbolication",
+        renamed: &[],
+        default: "true",
+        values: BOOL,
+        doc: "Whether user stacks get their names when they are printed.",
+        set: |c, v| boolean(v).map(|b| c.run.lazy_symbolication = b).is_some(),
+    },
+    Setting {
+        name: "show_debug_info",
+        renamed: &["use_blazesym"],
+        default: "true",
+        values: BOOL,
+        doc: "Whether stacks show source files, lines and inlined functions.",
+        set: |c, v| boolean(v).map(|b| c.run.show_debug_info = b).is_some(),
+    },
+    Setting {
+        name: "license",
+        renamed: &[],
+        default: "GPL",
+        values: LICENSES,
+        doc: "Licence that the kernel is told; many helpers want one that is compatible with the GPL.",
+        set: |c, v| {
+            let known = LICENSES.split("; ").any(|l| l == v);
+            if known {
+                c.run.license = v.to_owned();
+            }
+            known
+        },
+    },
+];
+
+const LICENSES: &str =
+    "GPL; GPL v2; GPL and additional rights; Dual BSD/GPL; Dual MIT/GPL; Dual MPL/GPL";
+
+/// Settings of bpftrace that change nothing here.
+const WITHOUT_EFFECT: &[&str] = &[
+    "cache_user_symbols",
+    "symbol_source",
+    "max_type_res_iterations",
+    "unstable_addr",
+    "unstable_import",
+    "unstable_import_statement",
+    "unstable_macro",
+    "unstable_map_decl",
+    "unstable_typeinfo",
+    "unstable_tseries",
+    "unstable_dw_ustack",
+];
+
+/// Sets one by its name, in any case and with or without the prefix of the environment's variables.
+pub fn set(config: &mut Config, key: &str, value: &str, by: SetBy) -> Outcome {
+    let lower = key.to_ascii_lowercase();
+    let name = lower.strip_prefix("bpftrace_").or_else(|| lower.strip_prefix("awl_")).unwrap_or(&lower);
+    if WITHOUT_EFFECT.contains(&name) {
+        return Outcome::Warn(format!("{name} has no effect"));
+    }
+    let Some(row) = SETTINGS.iter().find(|r| r.name == name || r.renamed.contains(&name)) else {
+        return Outcome::Unknown(nearest(name, SETTINGS.iter().map(|r| r.name)));
+    };
+    if by == SetBy::Script && config.locked.contains(&row.name) {
+        return Outcome::Done;
+    }
+    // The one older name that meant the opposite.
+    let inverted = boolean(value).filter(|_| name == "no_cpp_demangle").map(|b| (!b).to_string());
+    if !(row.set)(config, inverted.as_deref().unwrap_or(value)) {
+        return Outcome::Bad(row.values);
+    }
+    if by == SetBy::Environment && !config.locked.contains(&row.name) {
+        config.locked.push(row.name);
+    }
+    if name == row.name { Outcome::Done } else { Outcome::Warn(format!("{name} is now called {}", row.name)) }
+}
+
+fn number(text: &str, min: u64, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|n| (min..=max).contains(n))
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_as_the_rows_say() {
+        let mut config = Config::default();
+        for row in SETTINGS {
+            assert!((row.set)(&mut config, row.default), "{}", row.name);
+        }
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn names_and_values() {
+        let mut c = Config::default();
+        assert_eq!(set(&mut c, "BPFTRACE_MAX_STRLEN", "64", SetBy::Script), Outcome::Done);
+        assert_eq!((c.max_strlen, c.run.max_strlen), (64, 64));
+        assert_eq!(set(&mut c, "max_strlne", "64", SetBy::Script), Outcome::Unknown(Some("max_strlen")));
+        assert_eq!(
+            set(&mut c, "stack_mode", "x", SetBy::Script),
+            Outcome::Bad("bpftrace, perf, raw or build_id")
+        );
+        assert!(matches!(set(&mut c, "strlen", "80", SetBy::Script), Outcome::Warn(_)));
+        assert_eq!(c.max_strlen, 80);
+        assert!(matches!(set(&mut c, "no_cpp_demangle", "1", SetBy::Script), Outcome::Warn(_)));
+        assert!(!c.run.cpp_demangle);
+    }
+
+    #[test]
+    fn the_environment_wins() {
+        let mut c = Config::default();
+        assert_eq!(set(&mut c, "AWL_MAX_MAP_KEYS", "10", SetBy::Environment), Outcome::Done);
+        assert_eq!(set(&mut c, "max_map_keys", "20", SetBy::Script), Outcome::Done);
+        assert_eq!(c.max_map_keys, 10);
     }
 }

@@ -73,6 +73,8 @@ pub enum ParamKind {
     Type,
     /// A bare word: `perf`, `monotonic`, a member path.
     Word,
+    /// A bare word or an integer known at compile time: the first argument of `kstack()`.
+    WordOrInt,
 }
 
 /// What it yields.
@@ -97,6 +99,15 @@ pub struct Needs {
 
 impl Needs {
     pub const NOTHING: Needs = Needs { unsafe_: false, probes: &[], helpers: &[] };
+
+    /// Works only in probes of these providers.
+    pub const fn probes(probes: &'static [Provider]) -> Needs {
+        Needs { unsafe_: false, probes, helpers: &[] }
+    }
+    /// Works only where the kernel has these helpers.
+    pub const fn helpers(helpers: &'static [Helper]) -> Needs {
+        Needs { unsafe_: false, probes: &[], helpers }
+    }
 }
 
 /// What checking finds out for lowering.
@@ -109,4 +120,54 @@ pub enum CallData {
     Ints(Vec<i64>),
     Text(String),
     Stack(StackTy),
+    /// The call is known at compile time: checking puts this literal in its place, lowering never sees the call.
+    Const(Const),
+}
+
+/// What a call that is known at compile time becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Const {
+    Int(i64),
+    Bool(bool),
+    Str(String),
+}
+
+impl Builtin {
+    /// A value without parameters that works everywhere.
+    pub const fn value(
+        name: &'static str,
+        ret: Ret,
+        lower: fn(&mut dyn LowerCx) -> Operand,
+        doc: &'static str,
+        example: &'static str,
+    ) -> Builtin {
+        let (aliases, params) = (&[], &[]);
+        Builtin { name, aliases, form: Form::Value, params, ret, needs: Needs::NOTHING, lower, doc, example }
+    }
+
+    /// A function that works everywhere.
+    pub const fn func(
+        name: &'static str,
+        params: &'static [Param],
+        ret: Ret,
+        lower: fn(&mut dyn LowerCx) -> Operand,
+        doc: &'static str,
+        example: &'static str,
+    ) -> Builtin {
+        let needs = Needs::NOTHING;
+        Builtin { name, aliases: &[], form: Form::Func, params, ret, needs, lower, doc, example }
+    }
+}
+
+impl Param {
+    pub const fn required(name: &'static str, kind: ParamKind) -> Param {
+        Param { name, kind, need: Need::Required }
+    }
+    pub const fn optional(name: &'static str, kind: ParamKind) -> Param {
+        Param { name, kind, need: Need::Optional }
+    }
+    /// The values of a format.
+    pub const fn rest(name: &'static str) -> Param {
+        Param { name, kind: ParamKind::Any, need: Need::Rest }
+    }
 }

@@ -3,13 +3,13 @@
 use super::config::Config;
 use super::probes::ProbeView;
 use super::sig::CallData;
-use crate::base::Diag;
-use crate::base::Span;
+use crate::base::{Diag, Span};
 use crate::image::wire::EventKind;
 use crate::image::{LossKind, MapId};
 use crate::ir::{Builder, Value};
-use crate::ty::{Ty, TypeTable};
+use crate::ty::{StructId, StructKind, Ty, TypeTable};
 use crate::world::World;
+use std::sync::Arc;
 
 /// An argument as the checker sees it.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub struct ArgView {
     pub int: Option<i64>,
     /// A string literal, a bare word or a member path.
     pub text: Option<String>,
+    /// The bytes of a string literal.
+    pub literal: Option<Arc<[u8]>>,
     /// `@m` or `@m[k]`.
     pub map: Option<MapId>,
 }
@@ -41,10 +43,14 @@ pub trait CheckCx {
     fn arg_int_in(&mut self, i: usize, default: i64, min: i64, max: i64) -> Option<i64>;
     /// Reports an argument that cannot be.
     fn bad_argument(&mut self, span: Span, message: String);
+    /// Warns of an argument that is not taken as it is.
+    fn warn(&mut self, span: Span, message: String, hint: Option<String>);
     /// Key and value type of a map, as far as they are known in this round of inference.
     fn map_types(&self, map: MapId) -> (Option<Ty>, Ty);
-    /// Marks a map as one that is printed and cleared in one action.
-    fn mark_swapped(&mut self, map: MapId);
+    /// The kernel's struct or union of that name.
+    fn kernel_struct(&mut self, kind: Option<StructKind>, name: &str) -> Option<StructId>;
+    /// Byte offset of a member path (`a.b.c`) in a struct; reports what is wrong with it.
+    fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64>;
 }
 
 /// A value during lowering.

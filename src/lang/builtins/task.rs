@@ -1,30 +1,174 @@
 //! The current task and its identity.
 
+use crate::isa::limits::COMM_BYTES;
 use crate::lang::lowering::task as lower;
-use crate::lang::sig::{Builtin, Form, Needs, Ret};
-use crate::ty::Ty;
+use crate::lang::probes::Provider;
+use crate::lang::sig::{Builtin, CallData, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::traits::CheckCx;
+use crate::ty::{Space, StructKind, Ty};
+
+/// Where user registers are at hand.
+const WITH_REGS: &[Provider] = &[
+    Provider::Kprobe,
+    Provider::Kretprobe,
+    Provider::Uprobe,
+    Provider::Uretprobe,
+    Provider::Usdt,
+    Provider::Profile,
+    Provider::Interval,
+    Provider::Software,
+    Provider::Hardware,
+    Provider::Watchpoint,
+];
+
+const NAMESPACE: &[Param] = &[Param::optional("namespace", ParamKind::Word)];
+const COMM: Ty = Ty::Str { n: COMM_BYTES };
 
 pub static ROWS: &[Builtin] = &[
     Builtin {
         name: "pid",
         aliases: &[],
         form: Form::Value,
-        params: &[],
-        ret: Ret::Is(Ty::U32),
+        params: NAMESPACE,
+        ret: Ret::Check(namespaced),
         needs: Needs::NOTHING,
         lower: lower::pid,
-        doc: "Process id (the thread group's) of the current task.",
+        doc: "Process id (the thread group's) of the current task, in awl's PID namespace (pid(curr_ns)) or the initial one (pid(init)).",
         example: "tracepoint:syscalls:sys_enter_openat { @[pid] = count(); } interval:s:1 { exit(); }",
     },
     Builtin {
         name: "tid",
         aliases: &[],
         form: Form::Value,
-        params: &[],
-        ret: Ret::Is(Ty::U32),
+        params: NAMESPACE,
+        ret: Ret::Check(namespaced),
         needs: Needs::NOTHING,
         lower: lower::tid,
-        doc: "Thread id of the current task.",
+        doc: "Thread id of the current task, in awl's PID namespace (tid(curr_ns)) or the initial one (tid(init)).",
         example: "tracepoint:syscalls:sys_enter_openat { @[tid] = count(); } interval:s:1 { exit(); }",
     },
+    Builtin::value(
+        "uid",
+        Ret::Is(Ty::U64),
+        lower::uid,
+        "User id of the current task, as the initial user namespace numbers it.",
+        "tracepoint:syscalls:sys_enter_openat { @[uid] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "gid",
+        Ret::Is(Ty::U64),
+        lower::gid,
+        "Group id of the current task, as the initial user namespace numbers it.",
+        "tracepoint:syscalls:sys_enter_openat { @[gid] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "username",
+        Ret::Is(Ty::Username),
+        lower::username,
+        "Name of the current user, looked up in /etc/passwd when it is printed.",
+        "tracepoint:syscalls:sys_enter_openat { @[username] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "comm",
+        Ret::Is(COMM),
+        lower::comm,
+        "Name of the current task, at most 15 bytes.",
+        "tracepoint:syscalls:sys_enter_openat { @[comm] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "curtask",
+        Ret::Check(curtask),
+        lower::curtask,
+        "The current task: a pointer to its struct task_struct.",
+        "interval:ms:100 { printf(\"%s %d\\n\", curtask.comm, curtask.real_parent.tgid); exit(); }",
+    ),
+    Builtin::value(
+        "ppid",
+        Ret::Check(|cx| of_task(cx, Ty::U32)),
+        lower::ppid,
+        "Process id of the parent of the current task, in the initial PID namespace.",
+        "tracepoint:syscalls:sys_enter_openat { @[ppid] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "pcomm",
+        Ret::Check(|cx| of_task(cx, COMM)),
+        lower::pcomm,
+        "Name of the parent of the current task.",
+        "tracepoint:syscalls:sys_enter_openat { @[pcomm] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "cgroup",
+        Ret::Is(Ty::U64),
+        lower::cgroup,
+        "Id of the current task's cgroup in the v2 hierarchy; cgroup_path() prints its path.",
+        "tracepoint:syscalls:sys_enter_openat { @[cgroup] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "cpid",
+        Ret::Is(Ty::U32),
+        lower::cpid,
+        "Process id of the command that -c started; 0 without one.",
+        "tracepoint:syscalls:sys_enter_openat /pid == cpid/ { @ = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "has_cpid",
+        Ret::Is(Ty::Bool),
+        lower::has_cpid,
+        "Whether -c started a command.",
+        "begin { if (has_cpid) { printf(\"child %d\\n\", cpid); } }",
+    ),
+    Builtin {
+        name: "usermode",
+        aliases: &[],
+        form: Form::Value,
+        params: &[],
+        ret: Ret::Is(Ty::uint(8)),
+        needs: Needs::probes(WITH_REGS),
+        lower: lower::usermode,
+        doc: "1 where the probe interrupted user code, else 0.",
+        example: "profile:hz:99 { @[usermode] = count(); } interval:s:1 { exit(); }",
+    },
 ];
+
+/// `pid`, `pid(init)`, `pid(curr_ns)`.
+fn namespaced(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if cx.n_args() == 0 {
+        return (Ty::U32, CallData::None);
+    }
+    let arg = cx.arg(0);
+    match arg.text.as_deref() {
+        Some(word @ ("init" | "curr_ns")) => (Ty::U32, CallData::Text(word.into())),
+        other => {
+            let found = other.unwrap_or("something else").to_owned();
+            cx.bad_argument(arg.span, format!("a namespace is curr_ns or init, not {found}"));
+            (Ty::Error, CallData::None)
+        }
+    }
+}
+
+fn curtask(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    match of_task(cx, Ty::Void) {
+        (Ty::Error, data) => (Ty::Error, data),
+        (_, data) => {
+            let id = cx.task_struct();
+            (id.map_or(Ty::Error, |id| Ty::ptr(Ty::Struct(id), Space::Kernel)), data)
+        }
+    }
+}
+
+/// `ty`, where the kernel's BTF has `struct task_struct`.
+fn of_task(cx: &mut dyn CheckCx, ty: Ty) -> (Ty, CallData) {
+    if cx.task_struct().is_some() {
+        return (ty, CallData::None);
+    }
+    let span = cx.span();
+    cx.bad_argument(span, "the kernel has no type information (BTF) of struct task_struct".into());
+    (Ty::Error, CallData::None)
+}
+
+impl dyn CheckCx + '_ {
+    /// The kernel's `struct task_struct`.
+    fn task_struct(&mut self) -> Option<crate::ty::StructId> {
+        self.kernel_struct(Some(StructKind::Struct), "task_struct")
+    }
+}

@@ -1,9 +1,24 @@
 //! Probe types: how an attach point is written, what it resolves to, what its context offers.
+//!
+//! Comes in: the parts of an attach point as text. Goes out: concrete [`Point`]s. Always holds: points are in a
+//! fixed order without duplicates; an empty answer has been reported, unless the settings allow missing probes.
 
-use crate::base::{Diags, Span};
-use crate::image::{Attach, When};
+mod fentry;
+pub mod fields;
+mod kprobe;
+mod perf;
+mod raw;
+mod special;
+mod timer;
+mod tracepoint;
+mod uprobe;
+
+use crate::base::codes::{self, Code};
+use crate::base::diag::nearest;
+use crate::base::{Diag, Diags, Span};
+use crate::image::{Attach, MissingProbes, When};
 use crate::ty::{StructId, Ty, TypeTable};
-use crate::world::World;
+use crate::world::{Answer, Missing, World, is_glob};
 
 /// A provider, one row of [`ProbeKind`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -64,6 +79,23 @@ pub struct ResolveCx<'a> {
     pub config: &'a super::Config,
     /// The whole attach point.
     pub span: Span,
+    /// What the clause reads.
+    pub uses: &'a Uses,
+}
+
+/// What a clause's predicate and body read of the context, found by their words alone: it decides what an
+/// attach point must offer and so how it is attached.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Uses {
+    /// `args`
+    pub args: bool,
+    /// The `x` of every `args.x`, or `None` if `args` stands alone somewhere.
+    pub fields: Option<Vec<String>>,
+    /// `arg0`, …
+    pub argn: bool,
+    pub retval: bool,
+    /// `probe`: each attach point becomes a probe of its own.
+    pub probe: bool,
 }
 
 /// A concrete attach point and what its context offers.
@@ -86,9 +118,11 @@ pub enum Ctx {
     BtfArgs { args: StructId, ret: Option<(Ty, u32)> },
     /// `u64` arguments without types.
     RawArgs,
-    /// `sys_enter`: R1 is `[pt_regs *, nr]`; fields of origin `Format` at 16 + 8·i are argument registers.
+    /// `sys_enter`: R1 is `[pt_regs *, nr]`. Fields of origin `Format`: at 8 the number, at 16 + 8·i argument
+    /// register i. Points that are `Attach::SyscallTp` want their numbers compared, others see every call.
     SysEnter(StructId),
-    /// `sys_exit`: R1 is `[pt_regs *, ret]`; the field `ret` is the second.
+    /// `sys_exit`: R1 is `[pt_regs *, ret]`. Fields of origin `Format`: at 8 the number (`orig_rax`), at 16
+    /// what the call returns.
     SysExit(StructId),
     /// `struct bpf_perf_event_data`, which starts with the registers.
     Perf,
@@ -106,4 +140,156 @@ pub struct ProbeView<'a> {
     pub provider: Provider,
     pub points: &'a [Point],
     pub ctx: &'a Ctx,
+}
+
+/// All rows.
+pub static KINDS: &[&ProbeKind] = &[
+    &special::BEGIN,
+    &special::END,
+    &special::OWN,
+    &tracepoint::ROW,
+    &raw::ROW,
+    &kprobe::KPROBE,
+    &kprobe::KRETPROBE,
+    &fentry::FENTRY,
+    &fentry::FEXIT,
+    &uprobe::UPROBE,
+    &uprobe::URETPROBE,
+    &timer::PROFILE,
+    &timer::INTERVAL,
+    &perf::SOFTWARE,
+    &perf::HARDWARE,
+];
+
+/// Probe types of the language that awl does not have yet, with their short names.
+const MISSING: &[(&str, &str)] =
+    &[("usdt", "U"), ("watchpoint", "w"), ("iter", "it"), ("test", ""), ("bench", "")];
+
+/// The row of a provider. Providers without a row never leave `find`.
+pub fn row(provider: Provider) -> &'static ProbeKind {
+    match KINDS.iter().find(|k| k.provider == provider) {
+        Some(row) => row,
+        None => crate::bug!("{provider:?} has no row"),
+    }
+}
+
+/// The row that a name means: full names in any case, short ones as they are (`U` is not `u`).
+pub fn find(name: &str) -> Option<&'static ProbeKind> {
+    let short = KINDS.iter().find(|k| k.aliases.contains(&name));
+    short.or_else(|| KINDS.iter().find(|k| is_name(k, name))).copied()
+}
+
+fn is_name(kind: &ProbeKind, name: &str) -> bool {
+    let long = kind.aliases.iter().filter(|a| a.len() > 2);
+    kind.name.eq_ignore_ascii_case(name) || long.into_iter().any(|a| a.eq_ignore_ascii_case(name))
+}
+
+/// Finds the row of a provider's name, or reports it.
+pub fn find_or_report(name: &str, span: Span, diags: &mut Diags) -> Option<&'static ProbeKind> {
+    if let Some(kind) = find(name) {
+        return Some(kind);
+    }
+    if let Some((full, _)) = MISSING.iter().find(|(n, s)| n.eq_ignore_ascii_case(name) || *s == name) {
+        let message = format!("{full} probes are not in this version");
+        diags.push(Diag::error(&codes::PROBE_UNSUPPORTED, span, message));
+        return None;
+    }
+    let mut d = Diag::error(&codes::PROBE_TYPE, span, format!("unknown probe type {name}"));
+    if let Some(near) = nearest(name, KINDS.iter().map(|k| k.name)) {
+        d = d.hint(format!("did you mean {near}?"));
+    }
+    diags.push(d);
+    None
+}
+
+impl ApText {
+    /// Whether wildcards in it count.
+    pub fn is_pattern(&self) -> bool {
+        !self.quoted && is_glob(&self.text)
+    }
+}
+
+impl ResolveCx<'_> {
+    /// Reports a mistake at a place of the attach point.
+    pub fn error(&mut self, code: &'static Code, span: Span, message: impl Into<String>) {
+        self.diags.push(Diag::error(code, span, message));
+    }
+
+    /// Reports an attach point that is not written as its row says.
+    pub fn malformed(&mut self, kind: Provider, why: &str) -> Vec<Point> {
+        let syntax = row(kind).syntax;
+        let d = Diag::error(&codes::PROBE_SYNTAX, self.span, why.to_owned());
+        self.diags.push(d.hint(format!("write {syntax}")));
+        Vec::new()
+    }
+
+    /// Reports an attach point that matches nothing, as the setting `missing_probes` wants it.
+    pub fn missing(&mut self, span: Span, message: String, near: Option<String>) -> Vec<Point> {
+        let d = match self.config.run.missing_probes {
+            MissingProbes::Ignore => return Vec::new(),
+            MissingProbes::Warn => Diag::warning(&codes::PROBE_MISSING_WARNING, span, message),
+            MissingProbes::Error => Diag::error(&codes::PROBE_MISSING, span, message),
+        };
+        self.diags.push(match near {
+            Some(near) => d.hint(format!("did you mean {near}?")),
+            None => d,
+        });
+        Vec::new()
+    }
+
+    /// The answer, or nothing after a report of why the machine gave none.
+    pub fn answer<T: Default>(&mut self, what: &str, answer: Answer<T>) -> Option<T> {
+        match answer {
+            Ok(t) => Some(t),
+            Err(Missing::No) => Some(T::default()),
+            Err(Missing::Unreadable { why, hint }) => {
+                let d = Diag::error(&codes::PROBE_UNREADABLE, self.span, format!("{what}: {why}"));
+                self.diags.push(if hint.is_empty() { d } else { d.hint(hint) });
+                None
+            }
+        }
+    }
+
+    /// Reports a probe type that this kernel does not have.
+    pub fn unsupported(&mut self, message: impl Into<String>, hint: &str) -> Vec<Point> {
+        let d = Diag::error(&codes::PROBE_UNSUPPORTED, self.span, message);
+        self.diags.push(if hint.is_empty() { d } else { d.hint(hint) });
+        Vec::new()
+    }
+
+    /// The struct of the `args` without any, shared by all points whose clause does not read them.
+    pub fn no_fields(&mut self) -> StructId {
+        fields::enter(self.types, Vec::new(), crate::ty::StructOrigin::Format)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_any_case_and_short_forms() {
+        for (name, provider) in [
+            ("BEGIN", Provider::Begin),
+            ("Tracepoint", Provider::Tracepoint),
+            ("t", Provider::Tracepoint),
+            ("kfunc", Provider::Fentry),
+            ("kr", Provider::Kretprobe),
+            ("u", Provider::Uprobe),
+            ("rt", Provider::Rawtracepoint),
+        ] {
+            assert_eq!(find(name).map(|k| k.provider), Some(provider), "{name}");
+        }
+        assert!(find("T").is_none());
+    }
+
+    #[test]
+    fn unknown_and_missing_types_are_told_apart() {
+        let mut diags = Diags::default();
+        assert!(find_or_report("kprob", Span::none(), &mut diags).is_none());
+        assert!(find_or_report("U", Span::none(), &mut diags).is_none());
+        assert_eq!(diags.list[0].code, &codes::PROBE_TYPE);
+        assert_eq!(diags.list[0].hint.as_deref(), Some("did you mean kprobe?"));
+        assert_eq!(diags.list[1].code, &codes::PROBE_UNSUPPORTED);
+    }
 }

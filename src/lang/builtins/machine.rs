@@ -1,0 +1,191 @@
+//! Clocks, processors, randomness, registers, and addresses of symbols.
+
+use crate::isa::Helper;
+use crate::lang::lowering::machine as lower;
+use crate::lang::probes::{Ctx, Provider};
+use crate::lang::sig::{Builtin, CallData, Const, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::traits::CheckCx;
+use crate::ty::Ty;
+use crate::world::{self, Missing};
+
+const ADDR: &[Param] = &[Param::required("addr", ParamKind::Ptr)];
+
+pub static ROWS: &[Builtin] = &[
+    Builtin::value(
+        "cpu",
+        Ret::Is(Ty::U64),
+        lower::cpu,
+        "Number of the processor that runs the probe.",
+        "tracepoint:sched:sched_switch { @[cpu] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "ncpus",
+        Ret::Check(|cx| (Ty::U64, CallData::Const(Const::Int(i64::from(cx.world().n_cpus()))))),
+        lower::ncpus,
+        "Number of processors that the machine can have.",
+        "begin { printf(\"%d\\n\", ncpus); }",
+    ),
+    Builtin::value(
+        "numaid",
+        Ret::Is(Ty::U32),
+        lower::numaid,
+        "NUMA node of the processor that runs the probe.",
+        "tracepoint:sched:sched_switch { @[numaid] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin {
+        name: "nsecs",
+        aliases: &[],
+        form: Form::Value,
+        params: &[Param::optional("clock", ParamKind::Word)],
+        ret: Ret::Check(clock),
+        needs: Needs::NOTHING,
+        lower: lower::nsecs,
+        doc: "Nanoseconds of a clock: boot (default, runs on in suspend), monotonic, tai, sw_tai.",
+        example: "begin { @start = nsecs; } end { printf(\"%d ns\\n\", nsecs - @start); }",
+    },
+    Builtin::value(
+        "elapsed",
+        Ret::Is(Ty::U64),
+        lower::elapsed,
+        "Nanoseconds since awl started.",
+        "interval:ms:100 { printf(\"%d\\n\", elapsed / 1000000); exit(); }",
+    ),
+    Builtin::value(
+        "jiffies",
+        Ret::Is(Ty::U64),
+        lower::jiffies,
+        "The kernel's tick counter.",
+        "begin { printf(\"%d\\n\", jiffies); }",
+    ),
+    Builtin::value(
+        "rand",
+        Ret::Is(Ty::U32),
+        lower::rand,
+        "A pseudo-random number of 32 bits.",
+        "tracepoint:sched:sched_switch /rand % 100 == 0/ { @ = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin {
+        name: "reg",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::required("name", ParamKind::Text)],
+        ret: Ret::Check(register),
+        needs: Needs::probes(&[
+            Provider::Kprobe,
+            Provider::Kretprobe,
+            Provider::Uprobe,
+            Provider::Uretprobe,
+            Provider::Usdt,
+            Provider::Profile,
+            Provider::Interval,
+            Provider::Software,
+            Provider::Hardware,
+            Provider::Watchpoint,
+        ]),
+        lower: lower::reg,
+        doc: "A processor register at the probe, by name (x86_64: ax bx cx dx si di bp sp ip r8 to r15 flags …).",
+        example: "profile:hz:99 { @[reg(\"ip\")] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin::func(
+        "kaddr",
+        &[Param::required("symbol", ParamKind::Text)],
+        Ret::Check(kernel_address),
+        lower::kaddr,
+        "Address of a kernel symbol, found when the script is compiled.",
+        "begin { printf(\"%p\\n\", kaddr(\"vfs_read\")); }",
+    ),
+    Builtin::func(
+        "ksym",
+        ADDR,
+        Ret::Check(|cx| address(cx, Ty::Ksym)),
+        lower::ksym,
+        "The kernel symbol at an address; its name is looked up when it is printed.",
+        "begin { printf(\"%s\\n\", ksym(kaddr(\"vfs_read\"))); }",
+    ),
+    Builtin::func(
+        "usym",
+        ADDR,
+        Ret::Check(|cx| address(cx, Ty::Usym)),
+        lower::usym,
+        "The symbol of the current process at an address; its name is looked up when it is printed.",
+        "uprobe:libc:malloc { @[usym(reg(\"ip\"))] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::func(
+        "cgroupid",
+        &[Param::required("path", ParamKind::Text)],
+        Ret::Check(cgroup_id),
+        lower::cgroupid,
+        "Id of the cgroup (v2) at a path, found when the script is compiled.",
+        "tracepoint:syscalls:sys_enter_openat /cgroup == cgroupid(\"/sys/fs/cgroup\")/ { @ = count(); } interval:s:1 { exit(); }",
+    ),
+];
+
+fn clock(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if cx.n_args() == 0 {
+        return (Ty::U64, CallData::None);
+    }
+    let arg = cx.arg(0);
+    match arg.text.as_deref() {
+        Some("tai") if !world::has(cx.world(), Helper::KTIME_GET_TAI_NS) => {
+            let why = "this kernel has no TAI clock for programs (6.1 has): use nsecs(sw_tai)";
+            cx.bad_argument(arg.span, why.into());
+            (Ty::Error, CallData::None)
+        }
+        Some(word @ ("boot" | "monotonic" | "tai" | "sw_tai")) => (Ty::U64, CallData::Text(word.into())),
+        _ => {
+            cx.bad_argument(arg.span, "a clock is boot, monotonic, tai or sw_tai".into());
+            (Ty::Error, CallData::None)
+        }
+    }
+}
+
+/// `reg("ip")`: the offset in the registers.
+fn register(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    let arch = cx.world().arch();
+    if let Some(offset) = arch.reg(&name) {
+        return (Ty::U64, CallData::Ints(vec![i64::from(offset)]));
+    }
+    let names: Vec<&str> = arch.regs.iter().map(|(n, _)| *n).collect();
+    cx.bad_argument(arg.span, format!("{} has no register {name}: it has {}", arch.name, names.join(" ")));
+    (Ty::Error, CallData::None)
+}
+
+fn kernel_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    match cx.world().kernel_symbol(&name) {
+        Ok(addr) => (Ty::U64, CallData::Const(Const::Int(addr as i64))),
+        Err(Missing::No) => failed(cx, arg.span, format!("the kernel has no symbol {name}")),
+        Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, format!("kernel symbols: {why}")),
+    }
+}
+
+fn cgroup_id(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(path) = arg.text else { return (Ty::Error, CallData::None) };
+    match cx.world().cgroup_id(&path) {
+        Ok(id) => (Ty::U64, CallData::Const(Const::Int(id as i64))),
+        Err(Missing::No) => failed(cx, arg.span, format!("there is no cgroup {path}")),
+        Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, format!("cgroup {path}: {why}")),
+    }
+}
+
+fn failed(cx: &mut dyn CheckCx, span: crate::base::Span, message: String) -> (Ty, CallData) {
+    cx.bad_argument(span, message);
+    (Ty::Error, CallData::None)
+}
+
+/// An address in a register, whatever pointer or integer it was given as.
+fn address(cx: &mut dyn CheckCx, ty: Ty) -> (Ty, CallData) {
+    if cx.arg(0).ty.is_int() {
+        cx.coerce(0, Ty::U64);
+    }
+    // usym needs the process, which a probe outside of any task does not have.
+    if ty == Ty::Usym && matches!(cx.probe().ctx, Ctx::None) {
+        let span = cx.span();
+        return failed(cx, span, "usym() needs a probe that runs in a process".into());
+    }
+    (ty, CallData::None)
+}

@@ -1,0 +1,238 @@
+//! What the probe offers: arguments, return value, stacks, its name.
+
+use crate::lang::lowering::probe as lower;
+use crate::lang::probes::{self, Ctx, Provider};
+use crate::lang::sig::{Builtin, CallData, Const, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::traits::CheckCx;
+use crate::ty::{Space, StackMode, StackTy, Ty};
+
+/// The row of `arg0`, `arg1`, …; checking hands it the number as its only argument.
+pub const ARGN: &str = "argN";
+/// Frames of a stack without a limit of its own, and at most.
+const FRAMES: i64 = 127;
+const FRAMES_MAX: i64 = 1024;
+
+const STACK: &[Param] =
+    &[Param::optional("mode", ParamKind::WordOrInt), Param::optional("limit", ParamKind::ConstInt)];
+
+pub static ROWS: &[Builtin] = &[
+    Builtin {
+        name: "args",
+        aliases: &[],
+        form: Form::Value,
+        params: &[],
+        ret: Ret::Is(Ty::Void),
+        needs: Needs::probes(&[
+            Provider::Tracepoint,
+            Provider::Rawtracepoint,
+            Provider::Fentry,
+            Provider::Fexit,
+            Provider::Uprobe,
+        ]),
+        lower: |_| crate::bug!("args is no call"),
+        doc: "The fields of a tracepoint or the arguments of a function with type information: args.name. -lv lists them.",
+        example: "tracepoint:syscalls:sys_enter_openat { printf(\"%s\\n\", str(args.filename)); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: ARGN,
+        aliases: &[],
+        form: Form::Value,
+        params: &[Param::required("n", ParamKind::ConstInt)],
+        ret: Ret::Check(argn),
+        needs: Needs::probes(&[
+            Provider::Kprobe,
+            Provider::Uprobe,
+            Provider::Usdt,
+            Provider::Rawtracepoint,
+            Provider::Fentry,
+            Provider::Fexit,
+        ]),
+        lower: lower::argn,
+        doc: "arg0, arg1, …: an argument of the function as 64 bits, from the registers (x86_64: six) or the tracepoint's arguments.",
+        example: "uprobe:libc:malloc { @bytes = hist(arg0); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "retval",
+        aliases: &[],
+        form: Form::Value,
+        params: &[],
+        ret: Ret::Check(retval),
+        needs: Needs::probes(&[Provider::Kretprobe, Provider::Uretprobe, Provider::Fexit]),
+        lower: lower::retval,
+        doc: "What the function returned: 64 bits, or typed in fexit probes.",
+        example: "uretprobe:libc:malloc /retval == 0/ { @failed = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "ctx",
+        aliases: &[],
+        form: Form::Value,
+        params: &[],
+        ret: Ret::Check(ctx),
+        needs: Needs::NOTHING,
+        lower: lower::ctx,
+        doc: "Pointer to the program's context: registers, or the perf event's data.",
+        example: "profile:hz:99 { printf(\"%p\\n\", ctx); exit(); }",
+    },
+    Builtin {
+        name: "func",
+        aliases: &[],
+        form: Form::Value,
+        params: &[],
+        ret: Ret::Check(func),
+        needs: Needs::probes(&[
+            Provider::Kprobe,
+            Provider::Kretprobe,
+            Provider::Fentry,
+            Provider::Fexit,
+            Provider::Uprobe,
+            Provider::Uretprobe,
+        ]),
+        lower: lower::func,
+        doc: "The function that is traced.",
+        example: "uprobe:libc:malloc { @[func] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin::value(
+        "probe",
+        Ret::Check(probe_name),
+        lower::probe,
+        "Full name of the attach point that fired.",
+        "tracepoint:sched:sched_wakeup* { @[probe] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::value(
+        "probetype",
+        Ret::Check(|cx| {
+            let name = probes::row(cx.probe().provider).name;
+            (text_ty(name), CallData::Const(Const::Str(name.into())))
+        }),
+        lower::probetype,
+        "Type of the probe: tracepoint, uprobe, …",
+        "begin { printf(\"%s\\n\", probetype); }",
+    ),
+    Builtin {
+        name: "kstack",
+        aliases: &[],
+        form: Form::Value,
+        params: STACK,
+        ret: Ret::Check(|cx| stack(cx, Space::Kernel)),
+        needs: Needs::NOTHING,
+        lower: lower::kstack,
+        doc: "The kernel's stack: kstack, kstack(frames), kstack(mode, frames). Modes: bpftrace, perf, raw. 127 frames by default, 1024 at most.",
+        example: "profile:hz:99 { @[kstack(5)] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "ustack",
+        aliases: &[],
+        form: Form::Value,
+        params: STACK,
+        ret: Ret::Check(|cx| stack(cx, Space::User)),
+        needs: Needs::NOTHING,
+        lower: lower::ustack,
+        doc: "The current process's stack, by frame pointers: ustack, ustack(frames), ustack(mode, frames). Modes: bpftrace, perf, raw, build_id.",
+        example: "profile:hz:99 { @[comm, ustack(5)] = count(); } interval:s:1 { exit(); }",
+    },
+];
+
+fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let Some(n) = cx.arg(0).int else { return (Ty::Error, CallData::None) };
+    let n_max = match cx.probe().ctx {
+        Ctx::Regs { .. } => cx.world().arch().args.len() as i64,
+        Ctx::BtfArgs { args, ret } => {
+            let n_args = cx.types().structs[*args].members.as_ref().map_or(0, |m| m.len() as i64);
+            if ret.is_some() { n_args.max(1) } else { n_args }
+        }
+        Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) => 12,
+        Ctx::None | Ctx::Record(_) | Ctx::Perf => 0,
+    };
+    if n < n_max {
+        return (Ty::U64, CallData::Ints(vec![n]));
+    }
+    let span = cx.span();
+    cx.bad_argument(span, format!("there is no arg{n}: this probe has {n_max} arguments"));
+    (Ty::Error, CallData::None)
+}
+
+fn retval(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    match cx.probe().ctx {
+        Ctx::BtfArgs { ret: Some((Ty::Void, _)), .. } => {
+            let span = cx.span();
+            cx.bad_argument(span, "the function returns nothing".into());
+            (Ty::Error, CallData::None)
+        }
+        Ctx::BtfArgs { ret: Some((Ty::Ptr { to, space: Space::Any }, _)), .. } => {
+            (Ty::Ptr { to: to.clone(), space: Space::Kernel }, CallData::None)
+        }
+        Ctx::BtfArgs { ret: Some((ty, _)), .. } => (ty.clone(), CallData::None),
+        _ => (Ty::U64, CallData::None),
+    }
+}
+
+fn ctx(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let probe = cx.probe();
+    match (probe.ctx, probe.provider) {
+        (_, Provider::Tracepoint) => {
+            let span = cx.span();
+            cx.bad_argument(span, "tracepoints have no ctx: use args".into());
+            (Ty::Error, CallData::None)
+        }
+        (Ctx::Regs { .. } | Ctx::Perf, _) => {
+            let regs = cx.kernel_struct(None, "pt_regs").map_or(Ty::Void, Ty::Struct);
+            (Ty::ptr(regs, Space::Kernel), CallData::None)
+        }
+        _ => (Ty::ptr(Ty::Void, Space::Kernel), CallData::None),
+    }
+}
+
+fn func(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    match cx.probe().provider {
+        Provider::Uprobe | Provider::Uretprobe => (Ty::Usym, CallData::None),
+        _ => (Ty::Ksym, CallData::None),
+    }
+}
+
+/// The name of the only point: probes that say `probe` are split into one for each point.
+fn probe_name(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let name = cx.probe().points.first().map(|p| p.attach.name()).unwrap_or_default();
+    (text_ty(&name), CallData::Const(Const::Str(name)))
+}
+
+fn text_ty(text: &str) -> Ty {
+    Ty::Str { n: text.len() as u32 + 1 }
+}
+
+fn stack(cx: &mut dyn CheckCx, space: Space) -> (Ty, CallData) {
+    let mut mode = cx.config().stack_mode;
+    let mut limit_at = 0;
+    if cx.n_args() > 0
+        && let Some(word) = cx.arg(0).text
+    {
+        limit_at = 1;
+        let known = match word.as_str() {
+            "bpftrace" => Some(StackMode::Bpftrace),
+            "perf" => Some(StackMode::Perf),
+            "raw" => Some(StackMode::Raw),
+            "build_id" if space == Space::User => Some(StackMode::BuildId),
+            _ => None,
+        };
+        let Some(known) = known else {
+            let (span, modes) = (cx.arg(0).span, if space == Space::User { ", build_id" } else { "" });
+            cx.bad_argument(span, format!("{word} is no stack mode: there are bpftrace, perf, raw{modes}"));
+            return (Ty::Error, CallData::None);
+        };
+        mode = known;
+    }
+    if limit_at == 0 && cx.n_args() > 1 {
+        let span = cx.arg(0).span;
+        cx.bad_argument(span, "the mode comes before the number of frames".into());
+        return (Ty::Error, CallData::None);
+    }
+    if mode == StackMode::BuildId && space == Space::Kernel {
+        mode = StackMode::Bpftrace;
+    }
+    match cx.arg_int_in(limit_at, FRAMES, 1, FRAMES_MAX) {
+        Some(limit) => {
+            let ty = StackTy { space, mode, limit: limit as u16 };
+            (Ty::Stack(ty), CallData::Stack(ty))
+        }
+        None => (Ty::Error, CallData::None),
+    }
+}
