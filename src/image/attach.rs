@@ -42,8 +42,10 @@ pub enum Attach {
         category: String,
         name: String,
     },
-    /// A raw tracepoint; context is an array of `u64` arguments.
+    /// A raw tracepoint; context is an array of `u64` arguments. `category` is that of the tracepoint that it
+    /// serves, empty where the script asks for the raw one; it counts for the name alone.
     RawTracepoint {
+        category: String,
         name: String,
     },
     /// A raw tracepoint with BTF types (`tp_btf`); `module` is empty for vmlinux.
@@ -154,7 +156,10 @@ impl Attach {
             Attach::End => "end".into(),
             Attach::Signal(n) => format!("self:signal:{n}"),
             Attach::Tracepoint { category, name } => format!("tracepoint:{category}:{name}"),
-            Attach::RawTracepoint { name } => format!("rawtracepoint:{name}"),
+            Attach::RawTracepoint { category, name } => match category.as_str() {
+                "" => format!("rawtracepoint:{name}"),
+                category => format!("tracepoint:{category}:{name}"),
+            },
             Attach::TpBtf { module: m, name } => format!("rawtracepoint:{}{name}", module(m)),
             Attach::SyscallTp { when, name, .. } => match when {
                 When::Entry => format!("tracepoint:syscalls:sys_enter_{name}"),

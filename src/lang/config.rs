@@ -262,8 +262,7 @@ pub static SETTINGS: &[Setting] = &[
     },
 ];
 
-const LICENSES: &str =
-    "GPL; GPL v2; GPL and additional rights; Dual BSD/GPL; Dual MIT/GPL; Dual MPL/GPL";
+const LICENSES: &str = "GPL; GPL v2; GPL and additional rights; Dual BSD/GPL; Dual MIT/GPL; Dual MPL/GPL";
 
 /// Settings of bpftrace that change nothing here.
 const WITHOUT_EFFECT: &[&str] = &[

@@ -41,8 +41,16 @@ pub static CONVERSIONS: &[Conversion] = &[
     Conversion { conv: "gr", takes: Takes::Number, doc: "names of the kernel's GFP flags" },
     Conversion { conv: "s", takes: Takes::Value, doc: "any value as print() shows it" },
     Conversion { conv: "rx", takes: Takes::Buffer, doc: "a buffer, every byte as \\xNN" },
-    Conversion { conv: "rh", takes: Takes::Buffer, doc: "a buffer, bytes in hexadecimal with spaces between" },
-    Conversion { conv: "r", takes: Takes::Buffer, doc: "a buffer, printable bytes as they are, others as \\xNN" },
+    Conversion {
+        conv: "rh",
+        takes: Takes::Buffer,
+        doc: "a buffer, bytes in hexadecimal with spaces between",
+    },
+    Conversion {
+        conv: "r",
+        takes: Takes::Buffer,
+        doc: "a buffer, printable bytes as they are, others as \\xNN",
+    },
 ];
 
 /// Length modifiers, the longer first.

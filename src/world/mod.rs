@@ -5,6 +5,8 @@
 //! does not need, and the same script and the same answers give the same image.
 
 pub mod features;
+#[cfg(test)]
+pub mod fixture;
 pub mod snapshot;
 
 pub use features::{Feature, Features};

@@ -137,7 +137,8 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let n_max = match cx.probe().ctx {
         Ctx::Regs { .. } => cx.world().arch().args.len() as i64,
         Ctx::BtfArgs { args, ret } => {
-            let n_args = cx.types().structs[*args].members.as_ref().map_or(0, |m| m.len() as i64);
+            let (args, ret) = (*args, ret.clone());
+            let n_args = cx.types().structs[args].members.as_ref().map_or(0, |m| m.len() as i64);
             if ret.is_some() { n_args.max(1) } else { n_args }
         }
         Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) => 12,

@@ -93,13 +93,7 @@ fn member(
 }
 
 /// A field that lies in the record itself.
-fn plain(
-    world: &dyn World,
-    types: &mut TypeTable,
-    c: &CType<'_>,
-    field: &FormatField,
-    space: Space,
-) -> Ty {
+fn plain(world: &dyn World, types: &mut TypeTable, c: &CType<'_>, field: &FormatField, space: Space) -> Ty {
     if c.stars > 0 {
         let mut ty = named(world, types, &c.base).unwrap_or(Ty::Void);
         for _ in 0..c.stars {

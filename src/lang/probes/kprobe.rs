@@ -61,12 +61,18 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
     if found.is_empty() {
         let all = cx.world.kprobe_functions(module, "*").unwrap_or_default();
         let near = nearest(func, all.iter().map(|(_, n)| n.as_str())).map(str::to_owned);
-        let message = format!("{func} cannot be traced: there is no such function, or it is inlined or marked notrace");
+        let message =
+            format!("{func} cannot be traced: there is no such function, or it is inlined or marked notrace");
         return cx.missing(target.span, message, near);
     }
     let is_explicit = !module.is_empty();
     let point = |(module, func): (String, String)| Point {
-        attach: Attach::Kprobe { module: if is_explicit { module } else { String::new() }, func, offset, when },
+        attach: Attach::Kprobe {
+            module: if is_explicit { module } else { String::new() },
+            func,
+            offset,
+            when,
+        },
         ctx: Ctx::Regs { when, user: UserRegs::Kernel },
     };
     let mut points: Vec<Point> = found.into_iter().map(point).collect();

@@ -84,8 +84,9 @@ fn resolve(
         [event, count] => (event, Some(count)),
         _ => return cx.malformed(provider, "an event and perhaps a count are wanted"),
     };
-    let Some(&(name, _, config, usual)) =
-        events.iter().find(|(name, short, ..)| *name == event.text || (*short == event.text && !short.is_empty()))
+    let Some(&(name, _, config, usual)) = events
+        .iter()
+        .find(|(name, short, ..)| *name == event.text || (*short == event.text && !short.is_empty()))
     else {
         let near = nearest(&event.text, events.iter().map(|e| e.0)).map(str::to_owned);
         return cx.missing(event.span, format!("there is no event {}", event.text), near);

@@ -84,7 +84,8 @@ fn in_binary(cx: &mut ResolveCx<'_>, path: &str, func: &ApText, when: When) -> V
             }
         };
     }
-    let Some((name, plus)) = (if func.quoted { Some((func.text.as_str(), 0)) } else { split_offset(&func.text) })
+    let Some((name, plus)) =
+        (if func.quoted { Some((func.text.as_str(), 0)) } else { split_offset(&func.text) })
     else {
         return cx.malformed(Provider::Uprobe, "the offset is no number");
     };
