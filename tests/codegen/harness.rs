@@ -98,7 +98,7 @@ fn program() -> Program {
         clause: 0,
         span: Span::none(),
         ty: ProgType::RawTracepoint,
-        attach: vec![Attach::RawTracepoint { name: "sys_enter".into() }],
+        attach: vec![Attach::RawTracepoint { category: "raw_syscalls".into(), name: "sys_enter".into() }],
         insns: Vec::new(),
         relocs: Vec::new(),
         funcs: Vec::new(),
