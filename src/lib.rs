@@ -1,5 +1,6 @@
 //! awl: from the tracing language that bpftrace's users write to eBPF, without LLVM.
 
+pub mod attach;
 pub mod base;
 pub mod btf;
 pub mod codegen;

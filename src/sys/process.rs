@@ -225,6 +225,12 @@ pub fn find_in_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|f| f.join(program)).find(|p| p.is_file() && is_executable(p))
 }
 
+/// The threads of a process.
+pub fn threads(pid: u32) -> io::Result<Vec<u32>> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))?;
+    Ok(tasks.flatten().filter_map(|t| t.file_name().to_str()?.parse().ok()).collect())
+}
+
 /// Device and inode of this process's PID namespace.
 pub fn pid_namespace() -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

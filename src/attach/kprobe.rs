@@ -1,0 +1,87 @@
+//! `kprobe:` and `kretprobe:`: a perf event each, or one multi link for many functions.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{AttachError, Link, Method, fast, slow};
+use crate::image::{Attach, When};
+use crate::sys::bpf::{self, Edge};
+use crate::sys::perf::{self, Scope, Source};
+use crate::world::{Feature, World};
+
+/// From so many functions on, one link is worth that it is all or nothing.
+const MULTI_MIN: usize = 2;
+
+pub fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
+    let is_plain =
+        matches!(point, Attach::Kprobe { module, offset: 0, .. } if module.is_empty() || module == "vmlinux");
+    if is_plain && n >= MULTI_MIN && world.features().has(Feature::KprobeMulti) {
+        Method::KprobeMulti
+    } else {
+        Method::Each
+    }
+}
+
+/// Entries in one link, returns in another.
+pub fn attach_multi(program: BorrowedFd, points: &[Attach]) -> Result<Vec<Link>, AttachError> {
+    let mut links = Vec::new();
+    for (edge, wanted) in [(Edge::Entry, When::Entry), (Edge::Return, When::Return)] {
+        let funcs: Vec<&str> = points
+            .iter()
+            .filter_map(|p| match p {
+                Attach::Kprobe { func, when, .. } if *when == wanted => Some(func.as_str()),
+                _ => None,
+            })
+            .collect();
+        if !funcs.is_empty() {
+            let link = bpf::link_kprobe_multi(program, &funcs, edge);
+            links.push(fast(link.map_err(|e| AttachError::of(&e, reason(&e)))?));
+        }
+    }
+    Ok(links)
+}
+
+pub fn attach(
+    program: BorrowedFd,
+    module: &str,
+    func: &str,
+    offset: u64,
+    when: When,
+) -> Result<Vec<Link>, AttachError> {
+    let name = match module {
+        "" | "vmlinux" => func.to_owned(),
+        module => format!("{module}:{func}"),
+    };
+    let pmu = pmu()?;
+    let config = if when == When::Return { pmu.return_bit } else { 0 };
+    start(program, &Source::Dynamic { pmu: pmu.ty, config, name: &name, offset })
+}
+
+pub fn attach_addr(program: BorrowedFd, addr: u64, when: When) -> Result<Vec<Link>, AttachError> {
+    let pmu = pmu()?;
+    let config = if when == When::Return { pmu.return_bit } else { 0 };
+    start(program, &Source::Address { pmu: pmu.ty, config, addr })
+}
+
+fn pmu() -> Result<perf::Pmu, AttachError> {
+    perf::pmu("kprobe").map_err(|_| {
+        AttachError::says("this kernel has no kprobes (CONFIG_KPROBES)")
+            .hint("use a tracepoint or rawtracepoint; `awl -l` lists them")
+    })
+}
+
+fn start(program: BorrowedFd, source: &Source) -> Result<Vec<Link>, AttachError> {
+    let cpu = perf::online_cpus().ok().and_then(|cpus| cpus.first().copied()).unwrap_or(0);
+    let event = perf::open(source, Scope::Cpu(cpu)).map_err(|e| AttachError::of(&e, reason(&e)))?;
+    perf::start(event.as_fd(), program).map_err(|e| AttachError::of(&e, reason(&e)))?;
+    Ok(vec![slow(event)])
+}
+
+fn reason(e: &std::io::Error) -> Option<&'static str> {
+    match e.raw_os_error() {
+        Some(libc::ENOENT) => Some("the kernel has no such function (it may be inlined)"),
+        Some(libc::EINVAL) => Some("the kernel does not allow a probe there"),
+        Some(libc::EILSEQ) => Some("the offset is not the start of an instruction"),
+        Some(libc::EADDRNOTAVAIL) => Some("several functions have this name"),
+        _ => None,
+    }
+}

@@ -1,0 +1,256 @@
+//! Attach points to links: one file per kind of probe.
+//!
+//! Comes in: a program of an image. Goes out: [`Unit`]s, each one program to load and how to attach it, then the
+//! descriptors that hold the attachment. Always holds: dropping a [`Link`] detaches; a unit that fails leaves
+//! nothing attached.
+
+mod error;
+mod event;
+mod fentry;
+mod kprobe;
+mod rawtp;
+mod syscall;
+mod timer;
+mod tracepoint;
+mod uprobe;
+mod watchpoint;
+
+pub use error::AttachError;
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+use crate::image::{Attach, When};
+use crate::sys::bpf::AttachType;
+use crate::world::World;
+
+/// What holds an attachment.
+#[derive(Debug)]
+pub struct Link {
+    /// Only held.
+    _fd: OwnedFd,
+    pub detach: Detach,
+}
+
+/// What detaching costs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detach {
+    /// Microseconds, and no two of them wait for each other.
+    Fast,
+    /// A grace period of the kernel's each, 50 to 140 ms.
+    Slow,
+}
+
+/// What attaching needs to know.
+pub struct Cx<'a> {
+    pub world: &'a dyn World,
+    /// The process that `-p` or `-c` names.
+    pub pid: Option<u32>,
+}
+
+/// One load of a program, and the attach points that it serves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unit {
+    pub points: Vec<Attach>,
+    pub method: Method,
+}
+
+/// How a unit is attached, which the kernel wants to know at load.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// Not attached: run by us.
+    TestRun,
+    /// A perf event or raw tracepoint for each point.
+    Each,
+    /// `tp_btf`, fentry, fexit: the place is told at load.
+    Tracing,
+    /// Many functions in one link.
+    KprobeMulti,
+    /// Many places of a file in one link.
+    UprobeMulti,
+}
+
+/// Where a tracing program goes: told at load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Empty for vmlinux.
+    pub module: String,
+    pub btf_id: u32,
+}
+
+/// Splits a program's attach points into units: as few loads and links as the kernel allows.
+pub fn plan(points: &[Attach], world: &dyn World) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    for point in points {
+        let method = method(point, points.len(), world);
+        match units.iter_mut().find(|u| u.method == method && shares_load(&u.points[0], point)) {
+            Some(unit) => unit.points.push(point.clone()),
+            None => units.push(Unit { points: vec![point.clone()], method }),
+        }
+    }
+    units
+}
+
+/// How one of `n` points of a program is attached best.
+fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
+    match point {
+        Attach::Begin | Attach::End | Attach::Signal(_) => Method::TestRun,
+        Attach::TpBtf { .. } | Attach::Fentry { .. } => Method::Tracing,
+        Attach::SyscallTp { btf, .. } => syscall::method(*btf),
+        Attach::Kprobe { .. } => kprobe::method(point, n, world),
+        Attach::Uprobe { .. } => uprobe::method(world),
+        Attach::Tracepoint { .. }
+        | Attach::RawTracepoint { .. }
+        | Attach::KprobeAddr { .. }
+        | Attach::Profile(_)
+        | Attach::Interval(_)
+        | Attach::Software { .. }
+        | Attach::Hardware { .. }
+        | Attach::Watchpoint { .. } => Method::Each,
+    }
+}
+
+/// Whether two points of the same method can be served by one loaded program.
+fn shares_load(a: &Attach, b: &Attach) -> bool {
+    match (a, b) {
+        // Each has its own id, told at load.
+        (Attach::TpBtf { .. } | Attach::Fentry { .. }, _) => false,
+        (Attach::SyscallTp { when: a, .. }, Attach::SyscallTp { when: b, .. }) => a == b,
+        _ => true,
+    }
+}
+
+impl Unit {
+    /// The same points, without multi links; `None` where there is no other way.
+    pub fn fallback(&self) -> Option<Unit> {
+        match self.method {
+            Method::KprobeMulti | Method::UprobeMulti => {
+                Some(Unit { points: self.points.clone(), method: Method::Each })
+            }
+            Method::TestRun | Method::Each | Method::Tracing => None,
+        }
+    }
+
+    /// `expected_attach_type` of the program.
+    pub fn attach_type(&self) -> AttachType {
+        match self.method {
+            Method::TestRun | Method::Each => AttachType::Default,
+            Method::KprobeMulti => AttachType::KprobeMulti,
+            Method::UprobeMulti => AttachType::UprobeMulti,
+            Method::Tracing => match &self.points[0] {
+                Attach::Fentry { when: When::Entry, .. } => AttachType::Fentry,
+                Attach::Fentry { when: When::Return, .. } => AttachType::Fexit,
+                _ => AttachType::RawTp,
+            },
+        }
+    }
+
+    /// What a tracing program is told at load; `None` for other programs.
+    pub fn target(&self, world: &dyn World) -> Result<Option<Target>, AttachError> {
+        if self.method != Method::Tracing {
+            return Ok(None);
+        }
+        match &self.points[0] {
+            Attach::Fentry { module, func, .. } => fentry::target(&self.points[0], module, func, world),
+            Attach::TpBtf { name, .. } => rawtp::target(&self.points[0], name, world),
+            Attach::SyscallTp { when, .. } => {
+                rawtp::target(&self.points[0], syscall::tracepoint(*when), world)
+            }
+            other => crate::bug!("{} is no tracing program", other.name()),
+        }
+        .map(Some)
+    }
+
+    /// Attaches the loaded program to all points. A point that fails does not keep the others from being
+    /// attached, but a multi link is all or nothing.
+    pub fn attach(&self, program: BorrowedFd, cx: &Cx) -> (Vec<Link>, Vec<AttachError>) {
+        let (mut links, mut errors) = (Vec::new(), Vec::new());
+        let mut take = |point: &Attach, got: Result<Vec<Link>, AttachError>| match got {
+            Ok(got) => links.extend(got),
+            Err(e) => errors.push(AttachError { points: vec![point.name()], ..e }),
+        };
+        match self.method {
+            Method::TestRun => {}
+            Method::Tracing => take(&self.points[0], rawtp::attach(program, None)),
+            Method::KprobeMulti => take(&self.points[0], kprobe::attach_multi(program, &self.points)),
+            Method::UprobeMulti => {
+                for group in uprobe::files(&self.points) {
+                    take(group[0], uprobe::attach_multi(program, &group, cx));
+                }
+            }
+            Method::Each => match &self.points[0] {
+                // The program itself tells the system calls apart.
+                Attach::SyscallTp { when, .. } => {
+                    take(&self.points[0], rawtp::attach(program, Some(syscall::tracepoint(*when))));
+                }
+                _ => {
+                    for point in &self.points {
+                        take(point, attach_one(program, point, cx));
+                    }
+                }
+            },
+        }
+        (links, errors)
+    }
+}
+
+fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>, AttachError> {
+    match point {
+        Attach::Begin | Attach::End | Attach::Signal(_) => Ok(Vec::new()),
+        Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
+        Attach::RawTracepoint { name } => rawtp::attach(program, Some(name)),
+        Attach::TpBtf { .. } | Attach::Fentry { .. } => rawtp::attach(program, None),
+        Attach::SyscallTp { when, .. } => rawtp::attach(program, Some(syscall::tracepoint(*when))),
+        Attach::Kprobe { module, func, offset, when } => {
+            kprobe::attach(program, module, func, *offset, *when)
+        }
+        Attach::KprobeAddr { addr, when } => kprobe::attach_addr(program, *addr, *when),
+        Attach::Uprobe { path, offset, when, ref_ctr_offset, .. } => {
+            uprobe::attach(program, path, *offset, *when, *ref_ctr_offset, cx)
+        }
+        Attach::Profile(rate) => timer::profile(program, *rate, cx),
+        Attach::Interval(rate) => timer::interval(program, *rate),
+        Attach::Software { config, period, .. } => event::software(program, *config, *period, cx),
+        Attach::Hardware { config, period, .. } => event::hardware(program, *config, *period, cx),
+        Attach::Watchpoint { addr, len, mode } => watchpoint::attach(program, *addr, *len, mode, cx),
+    }
+}
+
+/// Which way round the attach points of a program are attached so that blocks fire in the order of the script.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
+pub enum Order {
+    Forward,
+    /// The kernel runs the newest first.
+    Reverse,
+}
+
+/// The order for a point; see [`Order`].
+pub fn order(point: &Attach) -> Order {
+    match point {
+        Attach::Kprobe { when: When::Entry, .. }
+        | Attach::KprobeAddr { when: When::Entry, .. }
+        | Attach::Fentry { .. }
+        | Attach::Uprobe { .. } => Order::Reverse,
+        Attach::Begin
+        | Attach::End
+        | Attach::Signal(_)
+        | Attach::Tracepoint { .. }
+        | Attach::RawTracepoint { .. }
+        | Attach::TpBtf { .. }
+        | Attach::SyscallTp { .. }
+        | Attach::Kprobe { when: When::Return, .. }
+        | Attach::KprobeAddr { when: When::Return, .. }
+        | Attach::Profile(_)
+        | Attach::Interval(_)
+        | Attach::Software { .. }
+        | Attach::Hardware { .. }
+        | Attach::Watchpoint { .. } => Order::Forward,
+    }
+}
+
+fn fast(fd: OwnedFd) -> Link {
+    Link { _fd: fd, detach: Detach::Fast }
+}
+
+fn slow(fd: OwnedFd) -> Link {
+    Link { _fd: fd, detach: Detach::Slow }
+}

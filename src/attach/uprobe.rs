@@ -1,0 +1,90 @@
+//! `uprobe:` and `uretprobe:`: a multi link for each file where the kernel has them, else a perf event each.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use super::{AttachError, Cx, Link, Method, fast, slow};
+use crate::image::{Attach, When};
+use crate::sys::bpf::{self, Edge};
+use crate::sys::perf::{self, Scope, Source};
+use crate::world::{Feature, World};
+
+/// One place is worth a multi link already: it goes away faster than a perf event.
+pub fn method(world: &dyn World) -> Method {
+    if world.features().has(Feature::UprobeMulti) { Method::UprobeMulti } else { Method::Each }
+}
+
+/// The points by file and edge, each group one link.
+pub fn files(points: &[Attach]) -> Vec<Vec<&Attach>> {
+    let mut groups: Vec<Vec<&Attach>> = Vec::new();
+    for point in points {
+        match groups.iter_mut().find(|g| place(g[0]) == place(point)) {
+            Some(group) => group.push(point),
+            None => groups.push(vec![point]),
+        }
+    }
+    groups
+}
+
+fn place(point: &Attach) -> Option<(&str, When)> {
+    match point {
+        Attach::Uprobe { path, when, .. } => Some((path, *when)),
+        _ => None,
+    }
+}
+
+/// Attaches to all points of one group.
+pub fn attach_multi(program: BorrowedFd, points: &[&Attach], cx: &Cx) -> Result<Vec<Link>, AttachError> {
+    let Some((path, when)) = place(points[0]) else { crate::bug!("{} is no uprobe", points[0].name()) };
+    let (mut offsets, mut ref_ctrs) = (Vec::new(), Vec::new());
+    for point in points {
+        if let Attach::Uprobe { offset, ref_ctr_offset, .. } = point {
+            offsets.push(*offset);
+            ref_ctrs.push(*ref_ctr_offset);
+        }
+    }
+    if ref_ctrs.iter().all(|&r| r == 0) {
+        ref_ctrs.clear();
+    }
+    let edge = match when {
+        When::Entry => Edge::Entry,
+        When::Return => Edge::Return,
+    };
+    let link = bpf::link_uprobe_multi(program, path, &offsets, &ref_ctrs, cx.pid, edge);
+    Ok(vec![fast(link.map_err(|e| AttachError::of(&e, reason(&e)))?)])
+}
+
+pub fn attach(
+    program: BorrowedFd,
+    path: &str,
+    offset: u64,
+    when: When,
+    ref_ctr_offset: u64,
+    cx: &Cx,
+) -> Result<Vec<Link>, AttachError> {
+    /// `PERF_UPROBE_REF_CTR_OFFSET_SHIFT`
+    const REF_CTR_SHIFT: u32 = 32;
+    let pmu = perf::pmu("uprobe")
+        .map_err(|_| AttachError::says("this kernel has no uprobes (CONFIG_UPROBE_EVENTS)"))?;
+    let mut config = ref_ctr_offset << REF_CTR_SHIFT;
+    if when == When::Return {
+        config |= pmu.return_bit;
+    }
+    let scope = match cx.pid {
+        Some(pid) => Scope::Task(pid),
+        None => Scope::Cpu(perf::online_cpus().ok().and_then(|c| c.first().copied()).unwrap_or(0)),
+    };
+    let source = Source::Dynamic { pmu: pmu.ty, config, name: path, offset };
+    let event = perf::open(&source, scope).map_err(|e| AttachError::of(&e, reason(&e)))?;
+    perf::start(event.as_fd(), program).map_err(|e| AttachError::of(&e, reason(&e)))?;
+    Ok(vec![slow(event)])
+}
+
+fn reason(e: &std::io::Error) -> Option<&'static str> {
+    match e.raw_os_error() {
+        Some(libc::ENOENT) => Some("there is no such file"),
+        Some(libc::EINVAL) => Some("the file has no code at this place"),
+        Some(libc::EIO) => Some("the kernel cannot read the file there"),
+        Some(libc::ESRCH) => Some("there is no such process"),
+        _ => None,
+    }
+}
