@@ -10,6 +10,7 @@ pub mod isa;
 pub mod lang;
 pub mod opt;
 pub mod output;
+pub mod runtime;
 pub mod sema;
 pub mod syntax;
 pub mod sys;

@@ -54,9 +54,10 @@ fn general(errno: i32) -> (Option<&'static str>, Option<&'static str>) {
             Some("the system does not permit it"),
             Some("run as root, or with CAP_BPF and CAP_PERFMON; see `awl --info` for lockdown and sysctls"),
         ),
-        libc::EMFILE => {
-            (Some("too many open files"), Some("raise the limit of open files (ulimit -n), or attach to fewer"))
-        }
+        libc::EMFILE => (
+            Some("too many open files"),
+            Some("raise the limit of open files (ulimit -n), or attach to fewer"),
+        ),
         libc::E2BIG => (Some("too many programs are attached there already"), None),
         libc::ENOMEM => (Some("the kernel is out of memory"), None),
         _ => (None, None),

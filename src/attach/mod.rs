@@ -197,7 +197,7 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
     match point {
         Attach::Begin | Attach::End | Attach::Signal(_) => Ok(Vec::new()),
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
-        Attach::RawTracepoint { name } => rawtp::attach(program, Some(name)),
+        Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
         Attach::TpBtf { .. } | Attach::Fentry { .. } => rawtp::attach(program, None),
         Attach::SyscallTp { when, .. } => rawtp::attach(program, Some(syscall::tracepoint(*when))),
         Attach::Kprobe { module, func, offset, when } => {

@@ -22,8 +22,6 @@ pub fn interval(program: BorrowedFd, rate: Rate) -> Result<Vec<Link>, AttachErro
 fn source(rate: Rate) -> Source<'static> {
     match rate {
         Rate::Hz(hz) => Source::Frequency { hz },
-        Rate::PeriodNs(period) => {
-            Source::Counter { ty: CounterType::Software, config: SW_CPU_CLOCK, period }
-        }
+        Rate::PeriodNs(period) => Source::Counter { ty: CounterType::Software, config: SW_CPU_CLOCK, period },
     }
 }

@@ -18,6 +18,8 @@ pub enum MapKind {
 
 /// `BPF_F_NO_PREALLOC`
 pub const F_NO_PREALLOC: u32 = 1;
+/// `BPF_F_RDONLY_PROG` (kernel 5.2): the runtime freezes the map, and the verifier knows its contents
+pub const F_RDONLY_PROG: u32 = 1 << 7;
 /// `BPF_F_MMAPABLE`, arrays only (kernel 5.5)
 pub const F_MMAPABLE: u32 = 1 << 10;
 /// `BPF_F_INNER_MAP` (kernel 5.10): inner array maps may differ in size

@@ -122,6 +122,12 @@ impl Map {
         self.update(&index.to_ne_bytes(), &inner.fd.as_raw_fd().to_ne_bytes())
     }
 
+    /// Forbids user space to change the map from now on.
+    pub fn freeze(&self) -> io::Result<()> {
+        // SAFETY: takes a descriptor only.
+        check(unsafe { libbpf_sys::bpf_map_freeze(self.fd.as_raw_fd()) }).map(|_| ())
+    }
+
     /// Removes an element, if it is there.
     pub fn delete(&self, key: &[u8]) -> io::Result<()> {
         // SAFETY: the key has the map's size.

@@ -225,6 +225,15 @@ pub fn find_in_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&folders).map(|f| f.join(program)).find(|p| p.is_file() && is_executable(p))
 }
 
+/// A number that nobody can foresee.
+pub fn random_u64() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: there is room for eight bytes.
+    let n = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), 0) };
+    // Without enough bytes the clock must do: the number only keeps hashes of stacks from being guessed.
+    if n == 8 { u64::from_ne_bytes(bytes) } else { super::time::boot_ns() }
+}
+
 /// The threads of a process.
 pub fn threads(pid: u32) -> io::Result<Vec<u32>> {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task"))?;

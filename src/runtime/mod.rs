@@ -1,0 +1,28 @@
+//! The run bank's heart: a session that holds loaded clauses, reads their events and their maps.
+//!
+//! Comes in: images. Goes out: [`Event`]s in the order in which they were emitted, and maps as values. Always holds:
+//! the session owns every descriptor; `remove` and `Drop` undo everything, and nothing is ever pinned.
+
+mod actions;
+mod clause;
+pub mod error;
+pub mod event;
+mod load;
+mod losses;
+mod maps;
+mod names;
+mod order;
+mod session;
+mod shared;
+mod stacks;
+mod stream;
+mod symbols;
+mod target;
+#[cfg(test)]
+mod tests;
+
+pub use clause::ClauseId;
+pub use error::{LoadError, Problem, Refusal};
+pub use event::{Body, Event, Loss, LossCause, MapView, TextKind};
+pub use session::{Added, Config, Session, Stop};
+pub use target::{Target, split_command};

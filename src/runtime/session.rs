@@ -1,0 +1,410 @@
+//! The session: clauses come and go, events and maps are read.
+//!
+//! Always holds: programs do nothing before all of their clause are attached (the gate in the globals), and what
+//! the session has made goes away with it, also when the process is killed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::actions::Values;
+use super::clause::{Clause, ClauseId, map_error};
+use super::error::{LoadError, Problem};
+use super::event::{Body, Event, Loss, MapView};
+use super::maps::LiveMap;
+use super::names::Names;
+use super::shared::{Fresh, Shared};
+use super::stacks::StackMaps;
+use super::stream::{self, Flow};
+use super::symbols::Symbols;
+use super::target::{Target, Watched};
+use crate::attach::{AttachError, Cx};
+use crate::image::wire::globals;
+use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema};
+use crate::sys::poll::{Poller, Trigger};
+use crate::sys::process::Exit;
+use crate::sys::signal::Signals;
+use crate::sys::{limits, process, time};
+use crate::world::World;
+
+/// What a session is made with.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// `-p` or `-c`
+    pub target: Target,
+}
+
+/// What came of adding a clause.
+#[derive(Debug)]
+pub struct Added {
+    pub id: ClauseId,
+    /// Attach points that are attached, `begin` and `end` included.
+    pub n_attached: usize,
+    /// Attach points that are not, where `missing_probes` says that this is no error.
+    pub missing: Vec<AttachError>,
+}
+
+/// Why the session should end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// `exit(code)`
+    Exit(u32),
+    /// SIGINT or SIGTERM
+    Signal(i32),
+    /// The `-c` or `-p` process ended; how, if it was ours.
+    TargetEnded(Option<Exit>),
+}
+
+/// See the module.
+pub struct Session {
+    pub(super) shared: Shared,
+    pub(super) clauses: BTreeMap<ClauseId, Clause>,
+    /// Script maps by name, as long as a clause holds them, with the image that made them.
+    user_maps: BTreeMap<String, (Rc<LiveMap>, Rc<Image>)>,
+    pub(super) stacks: StackMaps,
+    pub(super) symbols: RefCell<Symbols>,
+    pub(super) names: RefCell<Names>,
+    pub(super) seq: Cell<u64>,
+    next_clause: u32,
+    next_event: u32,
+    poller: Poller,
+    signals: Signals,
+    target: Watched,
+    stop: Cell<Option<Stop>>,
+    /// When events last came; the reader does not sleep for a while after.
+    last_event: Cell<Instant>,
+    last_losses: Cell<Instant>,
+}
+
+/// Tokens of the poller.
+mod token {
+    pub const SIGNALS: u64 = 0;
+    pub const TARGET: u64 = 1;
+    pub const RINGS: u64 = 2;
+}
+
+/// While events flow, the reader looks each time after this, and producers need not wake it.
+const BUSY_POLL: Duration = Duration::from_millis(1);
+/// It goes to sleep after so long without events.
+const BUSY_FOR: Duration = Duration::from_millis(2);
+/// The longest sleep: a wake-up that was lost costs no more than this.
+const SLEEP_MAX: Duration = Duration::from_millis(150);
+/// How often losses that need a system call are looked at.
+const LOSSES_EACH: Duration = Duration::from_secs(1);
+/// Descriptors of a session besides those that its image asks for.
+const FILES_MIN: u64 = 1024;
+
+impl Session {
+    /// An empty session; the target process exists from here on, but a command waits for [`Session::release`].
+    pub fn new(config: &Config) -> Result<Session, LoadError> {
+        let system = |what: &'static str| move |e: io::Error| LoadError::System(Problem::new(what, &e));
+        limits::raise_memlock();
+        limits::raise_files(FILES_MIN);
+        let target = Watched::start(&config.target).map_err(|e| target_error(&config.target, &e))?;
+        let signals = Signals::take(&[libc::SIGINT, libc::SIGTERM, libc::SIGUSR1])
+            .map_err(system("signals cannot be taken over"))?;
+        let poller = Poller::new().map_err(system("epoll_create1"))?;
+        use std::os::fd::AsFd;
+        poller.add(signals.as_fd(), token::SIGNALS, Trigger::Level).map_err(system("epoll_ctl"))?;
+        if let Some(fd) = target.fd() {
+            poller.add(fd, token::TARGET, Trigger::Level).map_err(system("epoll_ctl"))?;
+        }
+        let shared = Shared::new().map_err(|e| map_error(".globals", &e))?;
+        shared.set_u64(globals::START_NS, time::boot_ns());
+        shared.set_u64(globals::SEED, process::random_u64());
+        shared.set(globals::TARGET_PID, target.pid().unwrap_or(0));
+        if let Ok((dev, ino)) = process::pid_namespace() {
+            shared.set_u64(globals::PIDNS_DEV, dev);
+            shared.set_u64(globals::PIDNS_INO, ino);
+        }
+        Ok(Session {
+            symbols: RefCell::default(),
+            names: RefCell::default(),
+            shared,
+            clauses: BTreeMap::new(),
+            user_maps: BTreeMap::new(),
+            stacks: StackMaps::default(),
+            seq: Cell::new(0),
+            next_clause: 0,
+            next_event: 0,
+            poller,
+            signals,
+            target,
+            stop: Cell::new(None),
+            last_event: Cell::new(Instant::now()),
+            last_losses: Cell::new(Instant::now()),
+        })
+    }
+
+    /// The number that the next image's first event site must bear (`Image::event_base`).
+    pub fn next_event_base(&self) -> u32 {
+        self.next_event
+    }
+
+    /// The process id of `-c` or `-p`.
+    pub fn target_pid(&self) -> Option<u32> {
+        self.target.pid()
+    }
+
+    /// Schemas of the script maps that live here, by name.
+    pub fn schemas(&self) -> Vec<&Schema> {
+        self.user_maps.values().filter_map(|(m, _)| schema(&m.spec)).collect()
+    }
+
+    /// Loads a clause, runs its `begin` programs, attaches it. On failure nothing of it is left.
+    pub fn add(&mut self, image: Rc<Image>, world: &dyn World) -> Result<Added, LoadError> {
+        if image.event_base != self.next_event {
+            crate::bug!("image has event base {}, not {}", image.event_base, self.next_event)
+        }
+        self.need_rings(&image)?;
+        let n_points: usize = image.programs.iter().map(|p| p.attach.len()).sum();
+        limits::raise_files(FILES_MIN + 3 * (n_points + image.maps.len()) as u64);
+        let maps = &self.user_maps;
+        let user_map = |map: &Map| shared_map(maps, map);
+        let mut clause = Clause::load(image.clone(), &self.shared, &mut self.stacks, &user_map, world)?;
+        let begin_failed = |e| LoadError::System(Problem::new("begin cannot be run", &e));
+        clause.run(|p| *p == Attach::Begin).map_err(begin_failed)?;
+        let errors = clause.attach(&Cx { world, pid: self.target.pid() });
+        let n_failed: usize = errors.iter().map(|e| e.points.len()).sum();
+        let missing = match image.config.missing_probes {
+            MissingProbes::Error if !errors.is_empty() => return Err(LoadError::Attach(errors)),
+            _ if n_failed > 0 && n_failed == n_points => return Err(LoadError::Attach(errors)),
+            MissingProbes::Ignore => Vec::new(),
+            MissingProbes::Error | MissingProbes::Warn => errors,
+        };
+        for (spec, live) in image.maps.iter().zip(clause.maps.iter()) {
+            if let (Role::User(_), Some(live)) = (&spec.role, live) {
+                self.user_maps.entry(spec.name.clone()).or_insert_with(|| (live.clone(), image.clone()));
+            }
+        }
+        let id = ClauseId(self.next_clause);
+        self.next_clause += 1;
+        self.next_event += image.events.len() as u32;
+        self.clauses.insert(id, clause);
+        self.shared.set(globals::ENABLED, 1);
+        Ok(Added { id, n_attached: n_points - n_failed, missing })
+    }
+
+    /// Lets the `-c` command run.
+    pub fn release(&mut self) -> Result<(), LoadError> {
+        self.target.release().map_err(|e| LoadError::System(Problem::new("the command cannot be run", &e)))
+    }
+
+    /// Takes a clause out: detaches it, forgets its maps unless another clause holds them.
+    pub fn remove(&mut self, id: ClauseId) {
+        self.clauses.remove(&id);
+        self.user_maps.retain(|_, (map, _)| Rc::strong_count(map) > 1);
+    }
+
+    /// Hands on events until `timeout` is over or something has come. Yields why to stop, if there is a reason;
+    /// then call [`Session::finish`].
+    pub fn poll(&mut self, timeout: Duration, take: &mut dyn FnMut(Event)) -> io::Result<Option<Stop>> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let n = self.drain(take);
+            self.tell_losses(take);
+            if n > 0 {
+                self.last_event.set(Instant::now());
+            }
+            if n > 0 || self.stop.get().is_some() {
+                return Ok(self.stop.get());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let is_busy = self.last_event.get().elapsed() < BUSY_FOR;
+            let news = if is_busy { self.poller.wait(BUSY_POLL)? } else { self.sleep(left)? };
+            self.handle(&news)?;
+        }
+    }
+
+    /// Waits, so that producers wake us.
+    fn sleep(&self, left: Duration) -> io::Result<Vec<u64>> {
+        self.shared.set(globals::READER_SLEEPS, 1);
+        let rings = [self.shared.output(), self.shared.control()];
+        let has_more = rings.iter().flatten().any(|r| r.reader.borrow().has_more());
+        // A record that is reserved only is waited for by looking again soon.
+        let wait = if has_more { Duration::from_millis(1) } else { left.min(SLEEP_MAX) };
+        // epoll counts whole milliseconds.
+        let news = self.poller.wait(wait.max(Duration::from_millis(1)));
+        self.shared.set(globals::READER_SLEEPS, 0);
+        news
+    }
+
+    /// Signals and the end of the target.
+    fn handle(&mut self, news: &[u64]) -> io::Result<()> {
+        if news.contains(&token::SIGNALS) {
+            while let Some(signal) = self.signals.next()? {
+                if signal == libc::SIGUSR1 {
+                    for clause in self.clauses.values() {
+                        clause.run(|p| *p == Attach::Signal(signal))?;
+                    }
+                } else if self.stop.get().is_none() {
+                    self.stop.set(Some(Stop::Signal(signal)));
+                }
+            }
+        }
+        if news.contains(&token::TARGET) && self.stop.get().is_none() {
+            let exit = self.target.exit()?;
+            self.stop.set(Some(Stop::TargetEnded(exit)));
+            if let Some(fd) = self.target.fd() {
+                self.poller.remove(fd)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Detaches everything, runs the `end` programs, hands on the last events. Maps can be read afterwards.
+    pub fn finish(&mut self, take: &mut dyn FnMut(Event)) -> io::Result<()> {
+        self.shared.set(globals::ENABLED, 0);
+        // What was emitted after `exit()` is dropped already; otherwise it is still to be told.
+        self.drain(take);
+        self.detach();
+        for clause in self.clauses.values() {
+            clause.run(|p| *p == Attach::End)?;
+        }
+        self.drain(take);
+        self.last_losses.set(Instant::now() - LOSSES_EACH);
+        self.tell_losses(take);
+        Ok(())
+    }
+
+    /// Drops all links. Those that the kernel takes long for are left to a child process, so that we need not
+    /// wait; their programs do nothing by then.
+    fn detach(&mut self) {
+        if self.clauses.values().any(Clause::detaches_slowly) {
+            // If it fails, detaching takes its time here.
+            let _ = process::leave_descriptors_behind();
+        }
+        for clause in self.clauses.values_mut() {
+            clause.links.clear();
+        }
+    }
+
+    /// All script maps, by name, as events.
+    pub fn print_maps(&mut self, take: &mut dyn FnMut(Event)) -> io::Result<()> {
+        for name in self.user_maps.keys() {
+            if let Some(view) = self.read_map(name)? {
+                let seq = self.next_seq();
+                take(Event { seq, origin: None, body: Body::Map(view) });
+            }
+        }
+        Ok(())
+    }
+
+    /// The entries of a script's map (its name with the `@`), sorted and looked up.
+    pub fn read_map(&self, name: &str) -> io::Result<Option<MapView<'_>>> {
+        let Some((map, image)) = self.user_maps.get(name) else { return Ok(None) };
+        let Some(schema) = schema(&map.spec) else { return Ok(None) };
+        let values = Values { session: self, image };
+        let entries = values.resolved(map.read(schema, &values.decoder())?);
+        Ok(Some(MapView { schema, entries, div: 1, unset: None }))
+    }
+
+    fn drain(&self, take: &mut dyn FnMut(Event)) -> usize {
+        stream::drain(&self.shared, &mut |ring, record| self.deliver(ring, record, take))
+    }
+
+    fn tell_losses(&self, take: &mut dyn FnMut(Event)) {
+        let is_due = self.last_losses.get().elapsed() >= LOSSES_EACH;
+        for (id, clause) in &self.clauses {
+            let mut losses: Vec<Loss> = Vec::new();
+            if clause.counters.has_news() {
+                losses.extend(clause.counters.take(*id, &clause.image));
+            }
+            if is_due {
+                losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
+            }
+            for loss in &losses {
+                take(Event { seq: self.next_seq(), origin: None, body: Body::Loss(loss) });
+            }
+        }
+        if is_due {
+            self.last_losses.set(Instant::now());
+        }
+    }
+
+    pub(super) fn next_seq(&self) -> u64 {
+        let seq = self.seq.get();
+        self.seq.set(seq + 1);
+        seq
+    }
+
+    /// `exit()` was reached.
+    pub(super) fn exit(&self, code: u32) -> Flow {
+        if self.stop.get().is_none() {
+            self.stop.set(Some(Stop::Exit(code)));
+        }
+        Flow::Stop
+    }
+
+    fn need_rings(&mut self, image: &Image) -> Result<(), LoadError> {
+        use std::os::fd::AsFd;
+        for map in image.maps.iter() {
+            let (fresh, ring) = match map.role {
+                Role::Output => {
+                    let bytes = if map.max_entries == 0 { image.config.ring_bytes } else { map.max_entries };
+                    (self.shared.need_output(bytes), self.shared.output())
+                }
+                Role::Control => (self.shared.need_control(), self.shared.control()),
+                _ => continue,
+            };
+            let fresh = fresh.map_err(|e| map_error(&map.name, &e))?;
+            if let (Fresh::Yes, Some(ring)) = (fresh, ring) {
+                let added = self.poller.add(ring.map.as_fd(), token::RINGS, Trigger::Edge);
+                added.map_err(|e| LoadError::System(Problem::new("epoll_ctl", &e)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Session {
+    /// As at the end: slow links must not keep the process.
+    fn drop(&mut self) {
+        self.shared.set(globals::ENABLED, 0);
+        self.detach();
+    }
+}
+
+/// The meaning of a script's map.
+fn schema(map: &Map) -> Option<&Schema> {
+    match &map.role {
+        Role::User(schema) => Some(schema),
+        _ => None,
+    }
+}
+
+/// The map of that name that an earlier clause made; an error if it is kept in another way.
+fn shared_map(
+    maps: &BTreeMap<String, (Rc<LiveMap>, Rc<Image>)>,
+    map: &Map,
+) -> Result<Option<Rc<LiveMap>>, LoadError> {
+    let Some((live, _)) = maps.get(&map.name) else { return Ok(None) };
+    let old = &live.spec;
+    let is_same = (old.kind, old.key_size, old.value_size) == (map.kind, map.key_size, map.value_size);
+    if is_same && old.role == map.role {
+        return Ok(Some(live.clone()));
+    }
+    let e = io::Error::from_raw_os_error(libc::EEXIST);
+    let problem = Problem::new("an earlier clause keeps it with other types", &e);
+    Err(LoadError::Map { name: map.name.clone(), problem })
+}
+
+fn target_error(target: &Target, e: &io::Error) -> LoadError {
+    let what = match (target, e.raw_os_error()) {
+        (Target::Pid(pid), Some(libc::ESRCH)) => format!("there is no process {pid}"),
+        (Target::Pid(pid), _) => format!("process {pid} cannot be watched"),
+        (Target::Command(argv), Some(libc::ENOENT)) => {
+            format!("there is no command {}", argv.first().map_or("", |s| s))
+        }
+        (Target::Command(argv), _) => {
+            format!("the command {} cannot be started", argv.first().map_or("", |s| s))
+        }
+        (Target::None, _) => "no process is wanted".to_owned(),
+    };
+    LoadError::System(Problem::new(what, e))
+}

@@ -1,0 +1,158 @@
+//! Addresses to names, by blazesym.
+//!
+//! Comes in: kernel addresses, and addresses of a process. Goes out: frames; one that is not known has its address
+//! alone. Always holds: kallsyms is read when the first kernel address is asked for (35 ms), a process's maps when
+//! the first of its addresses is; each address is looked up once.
+
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use blazesym::normalize::{self, Normalizer};
+use blazesym::symbolize::source::{Kernel, Process, Source};
+use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
+use blazesym::{MaybeDefault, Pid};
+
+use crate::image::RunConfig;
+use crate::value::Frame;
+
+/// See the module.
+#[derive(Default)]
+pub struct Symbols {
+    symbolizer: OnceCell<Symbolizer>,
+    kernel: HashMap<u64, Frame>,
+    user: HashMap<(u32, u64), Frame>,
+}
+
+/// Caches are emptied at this size: addresses of processes that are long gone pile up.
+const CACHED_MAX: usize = 1 << 18;
+
+impl Symbols {
+    /// The frames of kernel addresses.
+    pub fn kernel(&mut self, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
+        let missing: Vec<u64> = addrs.iter().copied().filter(|a| !self.kernel.contains_key(a)).collect();
+        if !missing.is_empty() {
+            // Names alone: no search for a vmlinux with debug information.
+            let source = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
+            let frames = look_up(self.symbolizer(config), &Source::Kernel(source), &missing);
+            make_room(&mut self.kernel);
+            self.kernel.extend(missing.into_iter().zip(frames));
+        }
+        addrs.iter().map(|a| self.kernel.get(a).cloned().unwrap_or_else(|| unknown(*a))).collect()
+    }
+
+    /// The frames of addresses in a process. One that has ended is known only as far as it was asked for before.
+    pub fn user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
+        let missing: Vec<u64> =
+            addrs.iter().copied().filter(|a| !self.user.contains_key(&(pid, *a))).collect();
+        if !missing.is_empty() {
+            let source = Process { debug_syms: config.show_debug_info, ..Process::new(Pid::from(pid)) };
+            let frames = look_up(self.symbolizer(config), &Source::Process(source), &missing);
+            make_room(&mut self.user);
+            self.user.extend(missing.into_iter().map(|a| (pid, a)).zip(frames));
+        }
+        addrs.iter().map(|a| self.user.get(&(pid, *a)).cloned().unwrap_or_else(|| unknown(*a))).collect()
+    }
+
+    /// Build id and file offset of addresses in a process.
+    pub fn build_ids(&mut self, pid: u32, addrs: &[u64]) -> Vec<Frame> {
+        let opts = normalize::NormalizeOpts { sorted_addrs: false, ..Default::default() };
+        let normalizer = Normalizer::builder().enable_build_ids(true).build();
+        let Ok(found) = normalizer.normalize_user_addrs_opts(Pid::from(pid), addrs, &opts) else {
+            return addrs.iter().map(|a| unknown(*a)).collect();
+        };
+        let frame = |(addr, (offset, meta)): (&u64, &(u64, usize))| {
+            let build_id = match found.meta.get(*meta) {
+                Some(normalize::UserMeta::Elf(elf)) => elf.build_id.as_deref().map(|id| (hex(id), *offset)),
+                _ => None,
+            };
+            Frame { build_id, ..unknown(*addr) }
+        };
+        addrs.iter().zip(&found.outputs).map(frame).collect()
+    }
+
+    fn symbolizer(&self, config: &RunConfig) -> &Symbolizer {
+        self.symbolizer.get_or_init(|| {
+            Symbolizer::builder()
+                .enable_code_info(config.show_debug_info)
+                .enable_inlined_fns(config.show_debug_info)
+                .enable_demangling(config.cpp_demangle)
+                .build()
+        })
+    }
+}
+
+fn make_room<K, V>(cache: &mut HashMap<K, V>) {
+    if cache.len() > CACHED_MAX {
+        cache.clear();
+    }
+}
+
+fn look_up(symbolizer: &Symbolizer, source: &Source, addrs: &[u64]) -> Vec<Frame> {
+    match symbolizer.symbolize(source, Input::AbsAddr(addrs)) {
+        Ok(found) => found.into_iter().zip(addrs).map(|(s, a)| frame(s, *a)).collect(),
+        // The process is gone, or /proc does not let us.
+        Err(_) => addrs.iter().map(|a| unknown(*a)).collect(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn unknown(addr: u64) -> Frame {
+    Frame { addr, ..Frame::default() }
+}
+
+fn frame(found: Symbolized, addr: u64) -> Frame {
+    match found {
+        Symbolized::Sym(sym) => known(&sym, addr),
+        Symbolized::Unknown(_) => unknown(addr),
+    }
+}
+
+fn known(sym: &Sym, addr: u64) -> Frame {
+    let module = sym.module.as_deref().map(OsStr::to_string_lossy).unwrap_or_default().into_owned();
+    let inlined = sym.inlined.iter().rev().map(|f| (f.name.to_string(), place(f.code_info.as_ref())));
+    Frame {
+        addr,
+        symbol: Some((sym.name.to_string(), sym.offset as u64)),
+        module,
+        place: place(sym.code_info.as_deref()),
+        inlined: inlined.collect(),
+        build_id: None,
+    }
+}
+
+fn place(code: Option<&CodeInfo>) -> Option<(String, u32)> {
+    let code = code?;
+    let path = match &code.dir {
+        Some(dir) => dir.join(&code.file),
+        None => Path::new(&code.file).to_path_buf(),
+    };
+    Some((path.to_string_lossy().into_owned(), code.line?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_functions_are_found() {
+        let here = own_functions_are_found as fn() as usize as u64;
+        let frames = Symbols::default().user(std::process::id(), &[here + 1, 1], &RunConfig::default());
+        let (name, offset) = frames[0].symbol.clone().unwrap();
+        assert!(name.contains("own_functions_are_found"), "{name}");
+        assert_eq!(offset, 1);
+        assert_eq!(frames[1], unknown(1));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_names() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert_eq!(Symbols::default().user(pid, &[4096], &RunConfig::default()), [unknown(4096)]);
+    }
+}
