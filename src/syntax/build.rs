@@ -32,6 +32,8 @@ pub struct Cx<'s> {
     /// How many tokens the parser has taken, and how many it had when it last made a node.
     pub taken: &'s Cell<usize>,
     pub made: &'s Cell<usize>,
+    /// How many mistakes were met.
+    pub mistakes: &'s Cell<usize>,
 }
 
 type Mistake = ErrorRecovery<u32, Token, ()>;
@@ -58,6 +60,7 @@ impl<'s> Cx<'s> {
 
     /// Reports what the parser met.
     pub fn report(&mut self, error: &ParseError<u32, Token, ()>) {
+        self.mistakes.set(self.mistakes.get() + 1);
         errors::unexpected(self.diags, self.input, self.tokens, error);
     }
 
@@ -306,7 +309,7 @@ impl<'s> Cx<'s> {
         let span = self.input.span(l + bad.at.start as u32, l + bad.at.end as u32);
         let mut d = Diag::error(code, span, bad.message);
         d.hint = bad.hint.map(str::to_owned);
-        self.diags.push(d);
+        errors::push(self.diags, d);
     }
 
     pub fn positional(&mut self, l: u32, r: u32) -> Expr {

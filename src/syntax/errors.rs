@@ -8,15 +8,27 @@ use crate::base::diag::nearest;
 use crate::base::{Diag, Diags, Span};
 use lalrpop_util::ParseError;
 
+/// More errors than this in one text are not looked for.
+pub const ERRORS_MAX: usize = 50;
+
+/// Adds a diagnostic, unless there are so many that nobody reads them: a text of a million mistakes must not
+/// make a million messages.
+pub fn push(diags: &mut Diags, d: Diag) {
+    if diags.list.len() < 2 * ERRORS_MAX {
+        diags.push(d);
+    }
+}
+
 pub fn unclosed_string(diags: &mut Diags, span: Span) {
     let d =
         Diag::error(&codes::UNTERMINATED, span, "unterminated string").label("no closing `\"` on this line");
-    diags.push(d.hint("close it with `\"`; write a line break as \\n"));
+    push(diags, d.hint("close it with `\"`; write a line break as \\n"));
 }
 
 pub fn unclosed_comment(diags: &mut Diags, span: Span) {
     let start = Span { hi: span.lo + 2, ..span };
-    diags.push(
+    push(
+        diags,
         Diag::error(&codes::UNTERMINATED, start, "unterminated comment")
             .label("no `*/` follows")
             .hint("close it with `*/`"),
@@ -25,7 +37,7 @@ pub fn unclosed_comment(diags: &mut Diags, span: Span) {
 
 pub fn char_literal(diags: &mut Diags, span: Span) {
     let d = Diag::error(&codes::BAD_TOKEN, span, "single quotes mean nothing here");
-    diags.push(d.hint("write a string in double quotes, or a character as its number"));
+    push(diags, d.hint("write a string in double quotes, or a character as its number"));
 }
 
 pub fn bad_bytes(diags: &mut Diags, span: Span, text: &str) {
@@ -40,46 +52,50 @@ pub fn bad_bytes(diags: &mut Diags, span: Span, text: &str) {
         Some('\u{a0}') => Some("this is a no-break space: type a plain one"),
         _ => None,
     };
-    diags.push(match hint {
-        Some(h) => d.hint(h),
-        None => d,
-    });
+    push(
+        diags,
+        match hint {
+            Some(h) => d.hint(h),
+            None => d,
+        },
+    );
 }
 
 pub fn too_deep(diags: &mut Diags, span: Span) {
     let d = Diag::error(&codes::TOO_DEEP, span, "nested too deeply or too many operators in one expression");
-    diags.push(d.hint("split it into several statements with variables between them"));
+    push(diags, d.hint("split it into several statements with variables between them"));
 }
 
 pub fn missing_semi(diags: &mut Diags, span: Span) {
-    diags.push(Diag::error(&codes::SYNTAX, span, "expected `;`").label("`;` is missing after this"));
+    push(diags, Diag::error(&codes::SYNTAX, span, "expected `;`").label("`;` is missing after this"));
 }
 
 pub fn map_name(diags: &mut Diags, span: Span, name: &str) {
     let d = Diag::error(&codes::BAD_TOKEN, span, "a map's name cannot start with a digit");
-    diags.push(d.hint(format!("write @_{name}, or @[{name}] if you mean a key")));
+    push(diags, d.hint(format!("write @_{name}, or @[{name}] if you mean a key")));
 }
 
 pub fn positional(diags: &mut Diags, span: Span, text: &str) {
     let message = format!("`{text}` is no positional parameter");
-    diags.push(
+    push(
+        diags,
         Diag::error(&codes::NUMBER, span, message).hint("they are $1, $2 and so on; $# is their number"),
     );
 }
 
 pub fn float(diags: &mut Diags, span: Span) {
     let d = Diag::error(&codes::NUMBER, span, "there are no floating-point numbers");
-    diags.push(d.hint("use a smaller unit, such as 1500ms for 1.5s"));
+    push(diags, d.hint("use a smaller unit, such as 1500ms for 1.5s"));
 }
 
 pub fn tuple_index(diags: &mut Diags, span: Span, text: &str) {
     let d = Diag::error(&codes::NUMBER, span, format!("`{text}` is no index of a tuple"));
-    diags.push(d.hint("an index is a plain decimal number, from 0"));
+    push(diags, d.hint("an index is a plain decimal number, from 0"));
 }
 
 pub fn open_predicate(diags: &mut Diags, open: Span, at: Span) {
     let d = Diag::error(&codes::UNCLOSED, at, "expected `/` to close the predicate");
-    diags.push(d.note(open, "the predicate starts here").hint("a predicate is /condition/ before `{`"));
+    push(diags, d.note(open, "the predicate starts here").hint("a predicate is /condition/ before `{`"));
 }
 
 pub fn unclosed_item(diags: &mut Diags, open: Span, suspect: Option<(Span, Span)>) {
@@ -87,65 +103,67 @@ pub fn unclosed_item(diags: &mut Diags, open: Span, suspect: Option<(Span, Span)
     if let Some((o, c)) = suspect {
         d = d.note(o, "perhaps this one is meant,").note(c, "since this `}` is indented differently");
     }
-    diags.push(d.hint("add the missing `}`"));
+    push(diags, d.hint("add the missing `}`"));
 }
 
 pub fn unclosed_definition(diags: &mut Diags, open: Span) {
-    diags.push(Diag::error(&codes::UNCLOSED, open, "unclosed `{`").label("no `}` closes this definition"));
+    push(diags, Diag::error(&codes::UNCLOSED, open, "unclosed `{`").label("no `}` closes this definition"));
 }
 
 pub fn assign_target(diags: &mut Diags, target: &Expr) {
     let d = Diag::error(&codes::ASSIGN_TARGET, target.span, "invalid assignment target");
     let d = d.label(format!("{} cannot be assigned", describe(&target.kind)));
-    diags.push(match target.kind {
-        ExprKind::Binary { .. } | ExprKind::Unary { .. } | ExprKind::Cond { .. } => {
-            d.hint("assign to a $variable or a @map; compare with `==`")
-        }
-        _ => d.hint("assign to a $variable or a @map"),
-    });
+    push(
+        diags,
+        match target.kind {
+            ExprKind::Binary { .. } | ExprKind::Unary { .. } | ExprKind::Cond { .. } => {
+                d.hint("assign to a $variable or a @map; compare with `==`")
+            }
+            _ => d.hint("assign to a $variable or a @map"),
+        },
+    );
 }
 
 pub fn inc_dec_target(diags: &mut Diags, e: &Expr) {
     let d = Diag::error(&codes::ASSIGN_TARGET, e.span, "increment and decrement need a variable or a map");
-    diags.push(d.label(format!("{} cannot be changed", describe(&e.kind))));
+    push(diags, d.label(format!("{} cannot be changed", describe(&e.kind))));
 }
 
 pub fn assign_in_condition(diags: &mut Diags, between: Span) {
     let d = Diag::error(&codes::SYNTAX, between, "`=` in a condition");
-    diags.push(d.label("this would assign").hint("compare with `==`"));
+    push(diags, d.label("this would assign").hint("compare with `==`"));
 }
 
 pub fn order(diags: &mut Diags, span: Span, what: &str) {
-    diags.push(Diag::error(&codes::ORDER, span, format!("{what} must appear before probes and functions")));
+    push(diags, Diag::error(&codes::ORDER, span, format!("{what} must appear before probes and functions")));
 }
 
 pub fn late_definition(diags: &mut Diags, span: Span) {
-    diags.push(Diag::error(
-        &codes::ORDER,
-        span,
-        "C definitions must appear before config, imports and probes",
-    ));
+    push(
+        diags,
+        Diag::error(&codes::ORDER, span, "C definitions must appear before config, imports and probes"),
+    );
 }
 
 pub fn second_config(diags: &mut Diags, span: Span, first: Span) {
     let d = Diag::error(&codes::ORDER, span, "duplicate config block").note(first, "the first is here");
-    diags.push(d.hint("put all settings into one block"));
+    push(diags, d.hint("put all settings into one block"));
 }
 
 pub fn too_many(diags: &mut Diags, span: Span) {
-    diags.push(Diag::error(
-        &codes::TOO_MANY,
-        span,
-        "too many syntax errors; the rest of the text was not read",
-    ));
+    diags.list.truncate(ERRORS_MAX);
+    push(
+        diags,
+        Diag::error(&codes::TOO_MANY, span, "too many syntax errors; the rest of the text was not read"),
+    );
 }
 
 pub fn too_long(diags: &mut Diags, span: Span) {
-    diags.push(Diag::error(&codes::TOO_LONG, span, "the text is longer than 1 GiB"));
+    push(diags, Diag::error(&codes::TOO_LONG, span, "the text is longer than 1 GiB"));
 }
 
 pub fn lost(diags: &mut Diags, span: Span) {
-    diags.push(Diag::error(&codes::SYNTAX, span, "cannot make sense of the text from here on"));
+    push(diags, Diag::error(&codes::SYNTAX, span, "cannot make sense of the text from here on"));
 }
 
 fn describe(kind: &ExprKind) -> &'static str {
@@ -197,7 +215,7 @@ pub fn unexpected(diags: &mut Diags, input: &Input, tokens: &[Lexed], error: &Pa
     let d = site.special().unwrap_or_else(|| site.general());
     let again = diags.list.last().is_some_and(|l| l.span == d.span);
     if !again {
-        diags.push(d);
+        push(diags, d);
     }
 }
 
@@ -264,7 +282,7 @@ impl Site<'_> {
     /// The last byte before the unexpected token, where something is missing.
     fn after_last(&self) -> Span {
         match self.before() {
-            Some(t) => self.input.span(t.hi.saturating_sub(1).max(t.lo.min(t.hi)), t.hi),
+            Some(t) => self.input.last_char(t.hi),
             None => self.input.span(0, 0),
         }
     }
@@ -273,9 +291,18 @@ impl Site<'_> {
     fn reported_already(&self) -> bool {
         match self.tokens.get(self.at) {
             Some(t) if matches!(t.kind, Token::Error | Token::CharLit | Token::UnclosedStr) => true,
-            Some(t) => t.lo == t.hi && matches!(t.kind, Token::RBrace | Token::Semi),
-            None => false,
+            Some(t) if t.lo == t.hi && matches!(t.kind, Token::RBrace | Token::Semi) => true,
+            Some(_) | None => self.ends_c_for(),
         }
+    }
+
+    /// The `)` of a `for (;;)`, which was reported at its `;` or before.
+    fn ends_c_for(&self) -> bool {
+        let Some(open) = self.open_bracket().filter(|_| self.found() == Some(Token::RParen)) else {
+            return false;
+        };
+        let is_for = open > 0 && self.kind(open - 1) == Some(Token::For);
+        is_for && self.tokens[open..self.at].iter().any(|t| t.kind == Token::Semi)
     }
 
     fn error(&self, message: impl Into<String>) -> Diag {
@@ -334,6 +361,10 @@ impl Site<'_> {
                 Some(d.hint("say when to run it, such as begin or kprobe:vfs_read"))
             }
             Some(Token::Semi | Token::RBrace) | None if self.in_predicate().is_some() => {
+                if let Some(next) = self.after_last_slash() {
+                    let d = Diag::error(&codes::SYNTAX, next, "expected `{` after the predicate");
+                    return Some(d.hint("the actions stand in `{ }`"));
+                }
                 let d = Diag::error(&codes::UNCLOSED, self.span(), "the predicate is not closed");
                 let d = match self.in_predicate() {
                     Some(open) => d.note(open, "it starts here"),
@@ -357,6 +388,14 @@ impl Site<'_> {
             .iter()
             .any(|t| matches!(t.kind, Token::PredClose | Token::PredMissing));
         (!closed).then(|| self.input.span(self.tokens[open].lo, self.tokens[open].hi))
+    }
+
+    /// What follows the last `/` of a predicate that was read as a division.
+    fn after_last_slash(&self) -> Option<Span> {
+        let slash =
+            self.tokens[..self.at].iter().rposition(|t| matches!(t.kind, Token::Slash | Token::PredOpen))?;
+        let next = self.tokens[..self.at].get(slash + 1)?;
+        (self.tokens[slash].kind == Token::Slash).then(|| self.input.span(next.lo, next.hi))
     }
 
     /// The innermost bracket that is open before the unexpected token.
@@ -426,7 +465,8 @@ impl Site<'_> {
             && self.expects("(")
         {
             let name = self.text(before);
-            if self.word().is_some() {
+            let in_parens = self.at > 1 && self.kind(self.at - 2) == Some(Token::LParen);
+            if in_parens || self.word().is_some() {
                 return None;
             }
             return Some(self.error(format!("expected `(` after `{name}`, found {}", self.shown())));
@@ -467,9 +507,9 @@ impl Site<'_> {
             .iter()
             .rposition(|t| matches!(t.kind, Token::Semi | Token::LBrace | Token::RBrace))
             .map_or(0, |i| i + 1);
-        let first = self.tokens.get(start).filter(|t| t.kind == Token::Ident)?;
+        let first = self.tokens.get(start).filter(|t| t.kind == Token::Ident);
         let before = self.before().filter(|t| t.kind == Token::Ident);
-        for t in [Some(first), before, self.tokens.get(self.at)].into_iter().flatten() {
+        for t in [first, before, self.tokens.get(self.at)].into_iter().flatten() {
             if t.kind != Token::Ident {
                 continue;
             }
@@ -479,7 +519,7 @@ impl Site<'_> {
                 return Some(Diag::error(&codes::SYNTAX, span, format!("unexpected `{text}`")).hint(*hint));
             }
             if text.len() > 1
-                && t.lo == first.lo
+                && first.is_some_and(|f| f.lo == t.lo)
                 && let Some(word) = nearest(text, KEYWORDS.iter().copied())
             {
                 let d = Diag::error(&codes::SYNTAX, span, format!("unexpected `{text}`"));
@@ -491,6 +531,12 @@ impl Site<'_> {
 
     fn definition(&self) -> Option<Diag> {
         match (self.found()?, self.before().map(|t| t.kind)) {
+            (Token::Colon, _) if self.kind(self.at + 1) == Some(Token::Assign) => {
+                Some(self.error("`:=` means nothing here").hint("assign with `=`"))
+            }
+            (Token::Assign, Some(Token::EqEq | Token::NotEq)) => {
+                Some(self.error("one `=` too many").hint("compare with `==` or `!=`"))
+            }
             (Token::Else, _) => {
                 let d = self.error("`else` without `if`");
                 Some(d.hint("`else` stands directly after the `}` of an `if`"))
@@ -515,7 +561,10 @@ impl Site<'_> {
         let wanted = self.wanted();
         let found = self.shown();
         let missing_semi = self.expects(";") && self.before().is_some_and(|t| t.kind.ends_operand());
-        let message = match (wanted.as_str(), missing_semi) {
+        if self.found().is_none() && !wanted.is_empty() {
+            return Diag::error(&codes::SYNTAX, self.after_last(), format!("expected {wanted} after this"));
+        }
+        let message = match (wanted.as_str(), missing_semi && self.expects("+")) {
             (_, true) if !self.expects(")") => format!("expected `;` or an operator, found {found}"),
             ("", _) => format!("unexpected {found}"),
             (w, _) => format!("expected {w}, found {found}"),
@@ -554,7 +603,7 @@ impl Site<'_> {
             out.push("an operator".to_owned());
         }
         for t in [":", "..", "=", "(", ")", "]", ",", ";", "{", "}"] {
-            let implied = matches!(t, "(" | "{") && self.expects("integer");
+            let implied = matches!(t, "(" | "{") && (self.expects("integer") || self.expects("struct"));
             if self.expects(t) && !implied {
                 out.push(format!("`{t}`"));
             }

@@ -169,25 +169,39 @@ impl<'s> Lexer<'s> {
         let kind = item_kind(self.rest());
         let mut item = LexItem { kind, tokens: start..start, unclosed: Vec::new(), suspect: None };
         match kind {
-            ItemKind::CDef => self.take(Token::CDef, cdef_len(self.rest())),
+            ItemKind::CDef => self.definition(&mut item),
             ItemKind::Config => {
                 self.take(Token::Config, "config".len());
-                self.to_body(&mut item);
+                self.head_and_body(&mut item);
                 self.optional_semi();
             }
             ItemKind::Import | ItemKind::MapDecl => self.flat_item(),
             ItemKind::Macro => {
                 self.take(Token::Macro, "macro".len());
-                self.to_body(&mut item);
+                self.head_and_body(&mut item);
             }
             ItemKind::Func => {
                 self.take(Token::Fn, "fn".len());
-                self.to_body(&mut item);
+                self.head_and_body(&mut item);
             }
             ItemKind::Probe => self.header(&mut item),
         }
         item.tokens.end = self.out.tokens.len();
         self.out.items.push(item);
+    }
+
+    /// A preprocessor line with its continuations, or a C definition. Where the brace of one is not closed, it
+    /// ends before the first line that looks like the start of another item.
+    fn definition(&mut self, item: &mut LexItem) {
+        if self.rest().starts_with('#') {
+            return self.take(Token::CDef, directive_len(self.rest()));
+        }
+        let (len, closed) = definition_len(self.rest(), self.cut_early);
+        if !closed {
+            self.cut_early = true;
+            item.unclosed.push(self.out.tokens.len());
+        }
+        self.take(Token::CDef, len);
     }
 
     /// `import "x";` and `let @m = hash(1);`: up to the `;`, or where that may be missing, the last token.
@@ -217,7 +231,7 @@ impl<'s> Lexer<'s> {
     }
 
     /// The tokens before a body, and the body.
-    fn to_body(&mut self, item: &mut LexItem) {
+    fn head_and_body(&mut self, item: &mut LexItem) {
         while self.layout() {
             if starts_line(self.text, self.pos()) && looks_like_item(self.rest()) {
                 return;
@@ -364,7 +378,7 @@ fn item_kind(rest: &str) -> ItemKind {
 /// A line that, in the first column, would hardly stand inside a body.
 fn looks_like_item(rest: &str) -> bool {
     let word = &rest[..ident_len(rest)];
-    let after = rest[word.len()..].as_bytes();
+    let after = &rest.as_bytes()[word.len()..];
     match word {
         "" => false,
         "macro" | "fn" => matches!(after, [b' ' | b'\t', c, ..] if c.is_ascii_alphabetic() || *c == b'_'),
@@ -410,11 +424,6 @@ fn line_len(s: &str) -> usize {
     s.find('\n').unwrap_or(s.len())
 }
 
-/// Length of the C text at the start of `s`: a preprocessor line with its continuations, or a definition.
-fn cdef_len(s: &str) -> usize {
-    if s.starts_with('#') { directive_len(s) } else { definition_len(s) }
-}
-
 fn directive_len(s: &str) -> usize {
     let mut at = 0;
     loop {
@@ -427,27 +436,35 @@ fn directive_len(s: &str) -> usize {
     }
 }
 
-/// `struct x { … } __attribute__((…));`, `typedef …;`
-fn definition_len(s: &str) -> usize {
+/// `struct x { … } __attribute__((…));`, `typedef …;`: its length, and whether its braces are closed.
+fn definition_len(s: &str, cut_early: bool) -> (usize, bool) {
     let typedef = s.starts_with("typedef");
     let bytes = s.as_bytes();
     let (mut at, mut depth) = (0usize, 0usize);
+    let mut cut = None;
     loop {
         at = skip_layout(s, at);
+        if depth > 0 && starts_line(s, at) && looks_like_item(&s[at..]) {
+            let cut = *cut.get_or_insert(at);
+            if cut_early {
+                return (cut, false);
+            }
+        }
         match bytes.get(at) {
-            None => return s.len(),
+            None if depth > 0 => return (cut.unwrap_or(s.len()), false),
+            None => return (s.len(), true),
             Some(b'{' | b'(') => depth += 1,
             Some(b')') => depth = depth.saturating_sub(1),
             Some(b'}') => {
                 depth = depth.saturating_sub(1);
                 if depth == 0 && !typedef {
-                    return definition_end(s, at + 1);
+                    return (definition_end(s, at + 1), true);
                 }
             }
-            Some(b';') if depth == 0 => return at + 1,
+            Some(b';') if depth == 0 => return (at + 1, true),
             Some(b'"') => match s[at + 1..].find(['"', '\n']) {
                 Some(n) => at += n + 1,
-                None => return s.len(),
+                None => return (s.len(), depth == 0),
             },
             Some(_) => {}
         }

@@ -7,7 +7,7 @@
 
 use super::ast::{CDef, Comment, Expr, ExprKind, Item, Script};
 use super::build::{Cx, Parsed};
-use super::errors;
+use super::errors::{self, ERRORS_MAX};
 use super::lexer::{self, ItemKind, LexItem, Lexemes};
 use super::retag::{self, Input};
 use super::token::{Lexed, Token};
@@ -19,9 +19,6 @@ use std::cell::Cell;
 mod grammar {
     include!(concat!(env!("OUT_DIR"), "/script.rs"));
 }
-
-/// More errors than this are not looked for.
-const ERRORS_MAX: usize = 50;
 
 /// Tokens that may be taken without making a node of any; more are taken only to skip a mistake, and that
 /// costs more for each.
@@ -48,7 +45,9 @@ pub fn parse(file: FileId, text: &str) -> (Script, Diags) {
         }
     }
     for item in &lexemes.items {
+        let before = diags.list.len();
         let parsed = parse_item(&input, &lexemes, item, &mut diags);
+        diags.list[before..].sort_by_key(|d| d.span.lo);
         script.items.push(parsed);
         if diags.list.len() >= ERRORS_MAX {
             errors::too_many(&mut diags, item_span(&input, &lexemes, item));
@@ -89,7 +88,12 @@ fn item_span(input: &Input, lexemes: &Lexemes, item: &LexItem) -> Span {
 fn parse_item(input: &Input, lexemes: &Lexemes, item: &LexItem, diags: &mut Diags) -> Item {
     let span = item_span(input, lexemes, item);
     if item.kind == ItemKind::CDef {
-        return Item::CDef(cdef(input, span, diags));
+        let text = input.text.get(span.range()).unwrap_or("").to_owned();
+        if !item.unclosed.is_empty() {
+            let open = span.lo + text.find('{').unwrap_or(0) as u32;
+            errors::unclosed_definition(diags, Span { lo: open, hi: open + 1, ..span });
+        }
+        return Item::CDef(CDef { text, span });
     }
     let place = |i: usize| input.span(lexemes.tokens[i].lo, lexemes.tokens[i].hi);
     let item_tokens = &lexemes.tokens[item.tokens.clone()];
@@ -109,29 +113,19 @@ fn parse_item(input: &Input, lexemes: &Lexemes, item: &LexItem, diags: &mut Diag
     }
 }
 
-/// C text, whose last brace may be missing.
-fn cdef(input: &Input, span: Span, diags: &mut Diags) -> CDef {
-    let text = input.text.get(span.range()).unwrap_or("").to_owned();
-    let opens = text.matches('{').count();
-    let at_end = span.hi as usize == input.text.len();
-    if at_end && !text.starts_with('#') && opens > text.matches('}').count() {
-        let open = span.lo + text.find('{').unwrap_or(0) as u32;
-        errors::unclosed_definition(diags, Span { lo: open, hi: open + 1, ..span });
-    }
-    CDef { text, span }
-}
-
 /// Runs the grammar over an item's tokens, and reports what it did not get over.
 fn run(input: &Input, tokens: &[Lexed], diags: &mut Diags) -> Option<Parsed> {
     let (taken, made) = (Cell::new(0), Cell::new(0));
+    let mistakes = Cell::new(diags.list.len());
     let feed = tokens.iter().enumerate().map(|(i, t)| {
         taken.set(i);
-        let lost = i - made.get() > SKIPPED_MAX;
+        let lost = i - made.get() > SKIPPED_MAX || mistakes.get() > ERRORS_MAX;
         if lost { Err(()) } else { Ok((t.lo, t.kind, t.hi)) }
     });
-    let mut cx = Cx { input, tokens, diags, taken: &taken, made: &made };
+    let mut cx = Cx { input, tokens, diags, taken: &taken, made: &made, mistakes: &mistakes };
     match grammar::TopParser::new().parse(&mut cx, feed) {
         Ok(parsed) => Some(parsed),
+        Err(ParseError::User { .. }) if mistakes.get() > ERRORS_MAX => None,
         Err(ParseError::User { .. }) => {
             let at = tokens.get(made.get()).map_or(Span::none(), |t| input.span(t.lo, t.hi));
             errors::lost(diags, at);
@@ -183,5 +177,9 @@ fn check_order(script: &Script, diags: &mut Diags) {
     }
 }
 
+#[cfg(test)]
+mod mistakes;
+#[cfg(test)]
+mod robust;
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,12 @@ pub struct Input<'s> {
 }
 
 impl Input<'_> {
+    /// The character before byte `hi` of `text`, where something is missing.
+    pub fn last_char(&self, hi: u32) -> Span {
+        let before = self.text.get(..hi as usize).and_then(|s| s.chars().next_back());
+        self.span(hi - before.map_or(0, |c| c.len_utf8() as u32), hi)
+    }
+
     /// The place in the file of bytes of `text`.
     pub fn span(&self, lo: u32, hi: u32) -> Span {
         Span::new(self.file, (self.base + lo) as usize, (self.base + hi) as usize)
@@ -102,8 +108,9 @@ fn brackets(tokens: &[Lexed]) -> (Vec<u32>, Option<usize>) {
                     && (k == Token::RBrace || at == open.len() - 1)
                 {
                     mates[open[at].0] = i as u32;
+                    let first = open[at].0;
                     depth -= open.drain(at..).map(|(_, n)| n).sum::<u32>();
-                    shallow(&mut open, &mut depth, 1);
+                    shallow(&mut open, &mut depth, 2 - u32::from(chains(tokens, first)));
                 }
                 if k == Token::RBrace && tokens.get(i + 1).is_some_and(|n| starts_statement(n.kind)) {
                     reset(&mut open, &mut depth);
@@ -114,6 +121,7 @@ fn brackets(tokens: &[Lexed]) -> (Vec<u32>, Option<usize>) {
                 reset(&mut open, &mut depth);
                 0
             }
+            Token::If if i > 0 && tokens[i - 1].kind == Token::Else => 0,
             k => u32::from(is_operator(k)),
         };
         deepen(&mut open, &mut depth, deepens);
@@ -131,7 +139,18 @@ fn deepen(open: &mut [(usize, u32)], depth: &mut u32, by: u32) {
     }
 }
 
-/// A closed bracket counts once: `f(a)[b]` is a chain.
+/// Whether brackets like the one at `open` can follow one another and deepen the tree: casts, indices.
+fn chains(tokens: &[Lexed], open: usize) -> bool {
+    let prev = open.checked_sub(1).map(|i| tokens[i].kind);
+    match tokens[open].kind {
+        Token::LBrace => false,
+        Token::LParen => {
+            !matches!(prev, Some(Token::If | Token::While | Token::For | Token::Unroll | Token::Ident))
+        }
+        _ => true,
+    }
+}
+
 fn shallow(open: &mut [(usize, u32)], depth: &mut u32, by: u32) {
     if let Some(top) = open.last_mut() {
         let by = by.min(top.1);
@@ -281,7 +300,10 @@ impl<'s> Pass<'_, 's> {
             }
             if self.semi_is_missing(i, t.kind, ended) {
                 let at = self.tokens[i - 1].hi;
-                errors::missing_semi(diags, self.input.span(at.saturating_sub(1), at));
+                // A string without end has swallowed it.
+                if prev != Some(Token::UnclosedStr) {
+                    errors::missing_semi(diags, self.input.last_char(at));
+                }
                 self.put_empty(Token::Semi, at);
                 ended = false;
             }
