@@ -7,6 +7,7 @@
 
 pub mod builder;
 pub mod cfg;
+mod names;
 pub mod ops;
 pub mod parse;
 pub mod print;
