@@ -6,9 +6,14 @@
 //! places ascend; what this pass puts in is empty; a tree made of these tokens is at most
 //! `DEPTH_MAX` levels deep, else there is no output but an error.
 
+mod brackets;
+mod types;
+
 use super::errors;
 use super::token::{Lexed, Token};
 use crate::base::{Diags, FileId, Span};
+use brackets::brackets;
+use types::is_builtin;
 
 /// How deep a tree may be: brackets and operators that enclose one place. Every later pass recurses over it.
 ///
@@ -89,141 +94,6 @@ fn significant(input: &Input, tokens: &[Lexed], diags: &mut Diags) -> Vec<Lexed>
     out
 }
 
-/// Which bracket closes which, and the first token at which the tree would be too deep.
-fn brackets(tokens: &[Lexed]) -> (Vec<u32>, Option<usize>) {
-    let mut mates = vec![NONE; tokens.len()];
-    // Per open bracket its token and how many tokens since the last separator may deepen the tree.
-    let mut open: Vec<(usize, u32)> = vec![(usize::MAX, 0)];
-    let mut depth = 0u32;
-    for (i, t) in tokens.iter().enumerate() {
-        let deepens = match t.kind {
-            k if k.opens() => {
-                deepen(&mut open, &mut depth, 2);
-                open.push((i, 0));
-                0
-            }
-            k if k.closes() => {
-                if let Some(at) =
-                    open.iter().rposition(|(o, _)| *o != usize::MAX && pairs(tokens[*o].kind, k))
-                    && (k == Token::RBrace || at == open.len() - 1)
-                {
-                    mates[open[at].0] = i as u32;
-                    let first = open[at].0;
-                    depth -= open.drain(at..).map(|(_, n)| n).sum::<u32>();
-                    shallow(&mut open, &mut depth, 2 - u32::from(chains(tokens, first)));
-                }
-                if k == Token::RBrace && tokens.get(i + 1).is_some_and(|n| starts_statement(n.kind)) {
-                    reset(&mut open, &mut depth);
-                }
-                0
-            }
-            Token::Semi | Token::Comma => {
-                reset(&mut open, &mut depth);
-                0
-            }
-            Token::If if i > 0 && tokens[i - 1].kind == Token::Else => 0,
-            k => u32::from(is_operator(k)),
-        };
-        deepen(&mut open, &mut depth, deepens);
-        if depth > DEPTH_MAX {
-            return (mates, Some(i));
-        }
-    }
-    (mates, None)
-}
-
-fn deepen(open: &mut [(usize, u32)], depth: &mut u32, by: u32) {
-    if let Some(top) = open.last_mut() {
-        top.1 += by;
-        *depth += by;
-    }
-}
-
-/// Whether brackets like the one at `open` can follow one another and deepen the tree: casts, indices.
-fn chains(tokens: &[Lexed], open: usize) -> bool {
-    let prev = open.checked_sub(1).map(|i| tokens[i].kind);
-    match tokens[open].kind {
-        Token::LBrace => false,
-        Token::LParen => {
-            !matches!(prev, Some(Token::If | Token::While | Token::For | Token::Unroll | Token::Ident))
-        }
-        _ => true,
-    }
-}
-
-fn shallow(open: &mut [(usize, u32)], depth: &mut u32, by: u32) {
-    if let Some(top) = open.last_mut() {
-        let by = by.min(top.1);
-        top.1 -= by;
-        *depth -= by;
-    }
-}
-
-fn reset(open: &mut [(usize, u32)], depth: &mut u32) {
-    if let Some(top) = open.last_mut() {
-        *depth -= top.1;
-        top.1 = 0;
-    }
-}
-
-fn pairs(open: Token, close: Token) -> bool {
-    match close {
-        Token::RParen => open == Token::LParen,
-        Token::RBracket => open == Token::LBracket,
-        _ => open == Token::LBrace,
-    }
-}
-
-/// Tokens that put a level of the tree above their neighbours.
-fn is_operator(k: Token) -> bool {
-    use Token::*;
-    matches!(
-        k,
-        If | Else
-            | For
-            | While
-            | Unroll
-            | Comptime
-            | Question
-            | Dot
-            | Arrow
-            | DotDot
-            | Inc
-            | Dec
-            | Not
-            | Tilde
-            | Plus
-            | Minus
-            | Star
-            | Slash
-            | Percent
-            | Amp
-            | Pipe
-            | Caret
-            | Shl
-            | Shr
-            | EqEq
-            | NotEq
-            | Lt
-            | Le
-            | Gt
-            | Ge
-            | AndAnd
-            | OrOr
-            | Match
-    )
-}
-
-/// Tokens that cannot continue an expression which ended in `}`.
-fn starts_statement(k: Token) -> bool {
-    use Token::*;
-    (k.is_keyword() && k != Else)
-        || matches!(
-            k,
-            Ident | Var | Map | Int | Str | Positional | Count | Semi | LBrace | RBrace | Not | Tilde
-        )
-}
-
 /// What the innermost open bracket is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Context {
@@ -245,17 +115,6 @@ impl Frame {
     fn new(context: Context) -> Frame {
         Frame { context, in_head: false }
     }
-}
-
-/// How much of a type a run of tokens is.
-struct Scan {
-    /// One past its last token.
-    end: usize,
-    /// Nothing but a type: `struct x`, `typeof(…)`, `x *`.
-    only_type: bool,
-    /// A name that is known to be a type's.
-    known: bool,
-    array: bool,
 }
 
 struct Pass<'i, 's> {
@@ -437,73 +296,6 @@ impl<'s> Pass<'_, 's> {
         let of_types = matches!(self.text(callee), "sizeof" | "offsetof" | "typeof" | "typeinfo");
         scan.only_type || of_types && (scan.known || scan.array)
     }
-
-    /// The longest type that starts at token `i`.
-    fn scan_type(&self, i: usize) -> Option<Scan> {
-        use Token::*;
-        let mut scan = match self.kind(i)? {
-            Struct | Union | Enum => {
-                let named = self.kind(i + 1).is_some_and(|k| k == Ident || k.is_keyword());
-                named.then_some(Scan { end: i + 2, only_type: true, known: false, array: false })?
-            }
-            Typeof => {
-                let mate = self.mate(i + 1)?;
-                Scan { end: mate + 1, only_type: true, known: false, array: false }
-            }
-            Ident => {
-                let name = self.text(i);
-                let known = is_type_name(name) && !self.macro_params.contains(&name);
-                Scan { end: i + 1, only_type: false, known, array: false }
-            }
-            LParen => self.scan_tuple(i)?,
-            _ => return None,
-        };
-        loop {
-            match (self.kind(scan.end), self.kind(scan.end + 1), self.kind(scan.end + 2)) {
-                (Some(Star), _, _) if self.star_is_pointer(scan.end, scan.only_type || scan.known) => {
-                    scan.end += 1;
-                    scan.only_type = true;
-                }
-                (Some(LBracket), Some(RBracket), _) => scan.end += 2,
-                (Some(LBracket), Some(Int), Some(RBracket)) => scan.end += 3,
-                _ => return Some(scan),
-            }
-            scan.array |= self.kind(scan.end - 1) == Some(RBracket);
-        }
-    }
-
-    /// After a mere name, `*` makes a pointer only if no operand follows.
-    fn star_is_pointer(&self, star: usize, sure: bool) -> bool {
-        let stars = self.tokens[star..].iter().take_while(|t| t.kind == Token::Star).count();
-        let after = self.kind(star + stars);
-        sure || matches!(after, Some(Token::RParen | Token::Comma | Token::LBracket))
-    }
-
-    fn mate(&self, open: usize) -> Option<usize> {
-        let is_paren = self.kind(open) == Some(Token::LParen);
-        let mate = *self.mates.get(open)?;
-        (is_paren && mate != NONE).then_some(mate as usize)
-    }
-
-    /// `(T, T)`: a type if one of them can be nothing else.
-    fn scan_tuple(&self, i: usize) -> Option<Scan> {
-        let close = self.mate(i)?;
-        let mut out = Scan { end: close + 1, only_type: false, known: false, array: false };
-        let mut at = i + 1;
-        let mut n_commas = 0;
-        while at < close {
-            let scan = self.scan_type(at)?;
-            out.only_type |= scan.only_type;
-            out.known |= scan.known;
-            if scan.end != close && self.kind(scan.end) != Some(Token::Comma) {
-                return None;
-            }
-            n_commas += usize::from(scan.end != close);
-            at = scan.end + 1;
-        }
-        // One in brackets is no tuple.
-        (n_commas > 0).then_some(out)
-    }
 }
 
 /// After these a keyword is a plain name.
@@ -522,84 +314,4 @@ fn macro_params<'s>(input: &Input<'s>, tokens: &[Lexed]) -> Vec<&'s str> {
             .collect(),
         _ => Vec::new(),
     }
-}
-
-/// Names that are types wherever they stand.
-pub fn is_type_name(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "bool",
-        "buffer",
-        "char",
-        "inet",
-        "int",
-        "int16",
-        "int32",
-        "int64",
-        "int8",
-        "long",
-        "s16",
-        "s32",
-        "s64",
-        "s8",
-        "short",
-        "signed",
-        "string",
-        "timestamp",
-        "u16",
-        "u32",
-        "u64",
-        "u8",
-        "uint16",
-        "uint32",
-        "uint64",
-        "uint8",
-        "unsigned",
-        "void",
-        "__s16",
-        "__s32",
-        "__s64",
-        "__s8",
-        "__u16",
-        "__u32",
-        "__u64",
-        "__u8",
-    ];
-    NAMES.contains(&name) || (name.len() > 2 && name.ends_with("_t"))
-}
-
-/// Builtins whose name in brackets is a value, so that `(pid)*2` multiplies.
-fn is_builtin(name: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "args",
-        "cgroup",
-        "comm",
-        "cpid",
-        "cpu",
-        "ctx",
-        "curtask",
-        "elapsed",
-        "func",
-        "gid",
-        "jiffies",
-        "kstack",
-        "leader_comm",
-        "leader_tid",
-        "ncpus",
-        "nsecs",
-        "numaid",
-        "pcomm",
-        "pid",
-        "ppid",
-        "probe",
-        "probetype",
-        "rand",
-        "retval",
-        "tid",
-        "uid",
-        "username",
-        "usermode",
-        "ustack",
-    ];
-    NAMES.contains(&name)
-        || name.strip_prefix("arg").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }

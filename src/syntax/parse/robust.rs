@@ -7,7 +7,7 @@ use crate::syntax::ast::*;
 use crate::syntax::lexer::lex;
 use crate::syntax::token::Token;
 use crate::syntax::visit::{Visitor, walk_block, walk_expr, walk_item, walk_stmt, walk_type};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Scripts that use every construct, from which the mutations start.
 pub const SCRIPTS: &[&str] = &[
@@ -196,22 +196,21 @@ fn garbage() {
     check("\u{feff}");
 }
 
-/// Parses in a thread with the small stack of a test, and gives the messages and the time it took.
-fn parse_big(text: String) -> (Vec<String>, Duration) {
+/// The messages of a parse, in a thread with a smaller stack than a test has. Whether it ends is seen by not
+/// waiting for it longer than a hundred times what it needs.
+fn parse_big(text: String) -> Vec<String> {
+    let (send, receive) = std::sync::mpsc::channel();
     let work = move || {
-        let start = Instant::now();
         let (script, diags) = parse(FileId(0), &text);
         let copy = script.items.clone();
         let mut all = All::default();
         copy.iter().for_each(|i| all.item(i));
         drop((script, copy));
-        (diags.list.into_iter().map(|d| d.message).collect(), start.elapsed())
+        send.send(diags.list.into_iter().map(|d| d.message).collect()).expect("the test waits");
     };
-    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(work).expect("a thread");
-    thread.join().expect("no stack overflow")
+    std::thread::Builder::new().stack_size(1 << 20).spawn(work).expect("a thread");
+    receive.recv_timeout(Duration::from_secs(60)).expect("it ends, and soon")
 }
-
-const SECONDS: Duration = Duration::from_secs(20);
 
 #[test]
 fn deep_nesting_is_an_error() {
@@ -239,8 +238,7 @@ fn deep_nesting_is_an_error() {
     ] {
         for (k, too_deep) in [(90, false), (100_000, true)] {
             let text = format!("begin {{ {}a{} }}", open.repeat(k), close.repeat(k));
-            let (messages, took) = parse_big(text);
-            assert!(took < SECONDS, "{open} took {took:?}");
+            let messages = parse_big(text);
             let said = messages.iter().any(|m| m.starts_with("nested too deeply"));
             assert_eq!(said, too_deep, "{k} times {open}: {messages:?}");
         }
@@ -250,11 +248,11 @@ fn deep_nesting_is_an_error() {
 #[test]
 fn long_chains_below_the_limit_are_no_error() {
     let terms = vec!["$x == 1"; 190].join(" || ");
-    assert_eq!(parse_big(format!("begin {{ if ({terms}) {{ exit(); }} }}")).0, [""; 0]);
+    assert_eq!(parse_big(format!("begin {{ if ({terms}) {{ exit(); }} }}")), [""; 0]);
     let elses = " else if ($x) { 1 }".repeat(100);
-    assert_eq!(parse_big(format!("begin {{ if (1) {{ 2 }}{elses} }}")).0, [""; 0]);
+    assert_eq!(parse_big(format!("begin {{ if (1) {{ 2 }}{elses} }}")), [""; 0]);
     let args = vec!["1 + 2"; 1000].join(", ");
-    assert_eq!(parse_big(format!("begin {{ f({args}); }}")).0, [""; 0]);
+    assert_eq!(parse_big(format!("begin {{ f({args}); }}")), [""; 0]);
 }
 
 #[test]
@@ -288,8 +286,7 @@ fn a_megabyte() {
         ("\n".repeat(1 << 20), false),
     ] {
         let start: String = text.chars().take(30).collect();
-        let (messages, took) = parse_big(text);
-        assert!(took < SECONDS, "{start} took {took:?}");
+        let messages = parse_big(text);
         assert_eq!(!messages.is_empty(), errors, "{start}: {messages:?}");
         assert!(messages.len() <= 2 * super::ERRORS_MAX, "{start}: {}", messages.len());
     }
