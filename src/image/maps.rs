@@ -16,6 +16,23 @@ pub enum MapKind {
     TaskStorage,
 }
 
+impl MapKind {
+    /// Its number in `enum bpf_map_type` (include/uapi/linux/bpf.h).
+    pub fn code(self) -> u32 {
+        match self {
+            MapKind::Hash => 1,
+            MapKind::Array => 2,
+            MapKind::PercpuHash => 5,
+            MapKind::PercpuArray => 6,
+            MapKind::LruHash => 9,
+            MapKind::LruPercpuHash => 10,
+            MapKind::ArrayOfMaps => 12,
+            MapKind::Ringbuf => 27,
+            MapKind::TaskStorage => 29,
+        }
+    }
+}
+
 /// `BPF_F_NO_PREALLOC`
 pub const F_NO_PREALLOC: u32 = 1;
 /// `BPF_F_RDONLY_PROG` (kernel 5.2): the runtime freezes the map, and the verifier knows its contents

@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod core;
 pub mod debug;
+pub mod elf;
 pub mod local;
 pub mod maps;
 pub mod wire;
