@@ -77,6 +77,7 @@ fn trials() -> Result<(Vec<Trial>, Skips), String> {
     let programs = Programs { awl: awl.into(), workload: workload::path()?, slowness };
 
     let mut skips = Skips::new();
+    let mut probed: BTreeMap<String, Result<(), String>> = BTreeMap::new();
     let mut trials = vec![lane_trial(&folder)];
     trials.extend(selftest::trials());
     for path in cases::test_files(&folder) {

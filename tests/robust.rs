@@ -1,0 +1,217 @@
+//! Whatever text comes in, the compiler answers: no panic, no hang, no place outside of the text.
+//!
+//! Comes in: the scripts of all cases, mutilated by fixed seeds, and shapes that are large, deep or no text at
+//! all. Always holds: the same seeds make the same texts, so that what fails once fails again.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use awl::base::{Diags, Source, SourceMap};
+use awl::syntax::parse;
+
+/// How many mutilated scripts are tried.
+const N_MUTANTS: u64 = 3000;
+/// The time that any one text may take, on a busy machine and unoptimised.
+const TIME_MAX: Duration = Duration::from_secs(10);
+
+#[test]
+fn mutilated_scripts() {
+    let scripts = scripts();
+    assert!(scripts.len() > 20, "the cases are read");
+    for seed in 1..=N_MUTANTS {
+        let text = mutant(&scripts, seed);
+        let result = std::panic::catch_unwind(|| check(&text));
+        assert!(result.is_ok(), "seed {seed} fails on {text:?}");
+    }
+}
+
+#[test]
+fn large_and_deep_shapes() {
+    let n = 200_000;
+    let mut names = String::new();
+    for i in 0..20_000 {
+        let _ = writeln!(names, "  @m{i}[{i}, \"{i}\"] = count();");
+    }
+    let shapes: Vec<(&str, String)> = vec![
+        ("empty", String::new()),
+        ("blanks", " \n\t".repeat(n)),
+        ("open parentheses", format!("BEGIN {{ @ = {}", "(".repeat(n))),
+        ("pairs of parentheses", format!("BEGIN {{ @ = {}1{}; }}", "(".repeat(n), ")".repeat(n))),
+        ("open braces", format!("BEGIN {}", "{".repeat(n))),
+        ("nested blocks", format!("BEGIN {}{}", "{ if (1) ".repeat(n / 4), "}".repeat(n / 4))),
+        ("else if", format!("BEGIN {{ if (1) {{ }} {} }}", "else if (1) { } ".repeat(n / 4))),
+        ("unary operators", format!("BEGIN {{ @ = {}1; }}", "!-~".repeat(n))),
+        ("a long sum", format!("BEGIN {{ @ = 1{}; }}", " + 1".repeat(n / 4))),
+        ("a long chain", format!("BEGIN {{ @ = curtask{}; }}", ".parent".repeat(n / 8))),
+        ("questions", format!("BEGIN {{ @ = {}1; }}", "1 ? 2 : ".repeat(n / 8))),
+        ("casts", format!("BEGIN {{ @ = {}1; }}", "(uint8)".repeat(n / 8))),
+        ("indices", format!("BEGIN {{ @ = {}1{}; }}", "@[".repeat(n / 8), "]".repeat(n / 8))),
+        ("many probes", "BEGIN { @ = 1; }\n".repeat(n / 16)),
+        ("many statements", format!("BEGIN {{\n{names}}}")),
+        ("many attach points", format!("BEGIN{} {{ }}", ", BEGIN".repeat(n / 8))),
+        ("a long string", format!("BEGIN {{ printf(\"{}\"); }}", "x".repeat(n * 5))),
+        ("a long name", format!("BEGIN {{ @{} = 1; }}", "x".repeat(n * 5))),
+        ("a long number", format!("BEGIN {{ @ = {}; }}", "9".repeat(n))),
+        ("a long comment", format!("/* {}", "* /".repeat(n))),
+        ("quotes", "\"".repeat(n)),
+        ("slashes", format!("BEGIN /{}", "/".repeat(n))),
+        ("carets", "^".repeat(n)),
+        ("zeros", "\0".repeat(n)),
+        ("wide characters", "\u{1f980}é".repeat(n / 4)),
+        ("random bytes", random_text(1, n)),
+        ("random tokens", random_tokens(2, n / 8)),
+    ];
+    for (name, text) in shapes {
+        println!("{name}");
+        let start = Instant::now();
+        let result = std::panic::catch_unwind(|| check(&text));
+        assert!(result.is_ok(), "{name} fails");
+        assert!(start.elapsed() < TIME_MAX, "{name} takes {:?}", start.elapsed());
+    }
+}
+
+/// Compiles a text and checks that every diagnostic stands in it.
+fn check(text: &str) {
+    let mut map = SourceMap::new();
+    let file = map.add(Source::new("case", text));
+    let (_, diags) = parse::parse(file, text);
+    assert_places(text, &map, &diags);
+}
+
+fn assert_places(text: &str, map: &SourceMap, diags: &Diags) {
+    for diag in &diags.list {
+        let range = diag.span.range();
+        assert!(text.get(range).is_some(), "{:?} stands outside of the text", diag.span);
+        assert!(!diag.message.is_empty(), "a diagnostic without a message");
+        map.place(diag.span);
+    }
+}
+
+/// What the cases feed to the compiler: their files, as they are.
+fn scripts() -> Vec<String> {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut files: Vec<PathBuf> = ["kernel", "cases/syntax"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(tests.join(folder)).into_iter().flatten().flatten())
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "test"))
+        .collect();
+    files.sort();
+    let texts = files.iter().map(|path| fs::read_to_string(path).unwrap_or_default());
+    texts.flat_map(|text| text.split("--- name:").skip(1).map(body).collect::<Vec<_>>()).collect()
+}
+
+/// The script in a case, roughly: from its first brace's line on.
+fn body(case: &str) -> String {
+    let lines = case.lines().skip(1).map(|line| line.trim_start_matches("script:"));
+    lines
+        .filter(|line| !line.starts_with(|c: char| c.is_lowercase() && line.contains(": ")))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// A script with one to six pieces cut out, doubled, exchanged or put in.
+fn mutant(scripts: &[String], seed: u64) -> String {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut text: Vec<char> = scripts[random.below(scripts.len())].chars().collect();
+    for _ in 0..=random.below(6) {
+        let at = random.below(text.len() + 1);
+        let end = (at + random.below(12)).min(text.len());
+        match random.below(5) {
+            0 => drop(text.drain(at..end)),
+            1 => {
+                let piece = text[at..end].to_vec();
+                text.splice(at..at, piece);
+            }
+            2 => {
+                let piece = TOKENS[random.below(TOKENS.len())];
+                text.splice(at..at, piece.chars());
+            }
+            3 => {
+                let other: Vec<char> = scripts[random.below(scripts.len())].chars().collect();
+                let from = random.below(other.len() + 1);
+                let to = (from + random.below(20)).min(other.len());
+                text.splice(at..end, other[from..to].iter().copied());
+            }
+            _ => text.truncate(at.max(1)),
+        }
+    }
+    text.into_iter().collect()
+}
+
+/// Words that mean something to the lexer or the parser.
+const TOKENS: &[&str] = &[
+    "{",
+    "}",
+    "(",
+    ")",
+    "[",
+    "]",
+    "/",
+    ";",
+    ",",
+    ":",
+    "@",
+    "$",
+    "\"",
+    "\\",
+    "/*",
+    "*/",
+    "//",
+    "#",
+    "if",
+    "else",
+    "while",
+    "for",
+    "let",
+    "config",
+    "import",
+    "macro",
+    "fn",
+    "struct",
+    "sizeof",
+    "(uint8)",
+    "->",
+    ".",
+    "..",
+    "?",
+    "++",
+    "=",
+    "==",
+    "<<",
+    "1",
+    "0x",
+    "9999999999999999999",
+    "$1",
+    "$#",
+    "\n",
+    "\0",
+    "é",
+    "BEGIN",
+    "kprobe:f",
+];
+
+fn random_text(seed: u64, n: usize) -> String {
+    let mut random = Random(seed);
+    let bytes: Vec<u8> = (0..n).map(|_| random.below(256) as u8).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn random_tokens(seed: u64, n: usize) -> String {
+    let mut random = Random(seed);
+    (0..n).map(|_| format!("{} ", TOKENS[random.below(TOKENS.len())])).collect()
+}
+
+/// xorshift64*, never zero.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
+    }
+}
