@@ -55,6 +55,8 @@ fn large_and_deep_shapes() {
         ("a long name", format!("BEGIN {{ @{} = 1; }}", "x".repeat(n * 5))),
         ("a long number", format!("BEGIN {{ @ = {}; }}", "9".repeat(n))),
         ("a long comment", format!("/* {}", "* /".repeat(n))),
+        ("escapes", format!("BEGIN {{ printf(\"{}\"); }}", "\\x41a".repeat(n))),
+        ("stars", format!("/* {} */ BEGIN {{ }}", "* x".repeat(n))),
         ("quotes", "\"".repeat(n)),
         ("slashes", format!("BEGIN /{}", "/".repeat(n))),
         ("carets", "^".repeat(n)),
