@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{AttachError, Link, Method, fast, slow};
+use super::{AttachError, Link, Method, slow};
 use crate::image::{Attach, When};
 use crate::sys::bpf::{self, Edge};
 use crate::sys::perf::{self, Scope, Source};
@@ -34,7 +34,7 @@ pub fn attach_multi(program: BorrowedFd, points: &[Attach]) -> Result<Vec<Link>,
             .collect();
         if !funcs.is_empty() {
             let link = bpf::link_kprobe_multi(program, &funcs, edge);
-            links.push(fast(link.map_err(|e| AttachError::of(&e, reason(&e)))?));
+            links.push(slow(link.map_err(|e| AttachError::of(&e, reason(&e)))?));
         }
     }
     Ok(links)

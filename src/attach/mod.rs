@@ -149,42 +149,45 @@ impl Unit {
         if self.method != Method::Tracing {
             return Ok(None);
         }
-        match &self.points[0] {
-            Attach::Fentry { module, func, .. } => fentry::target(&self.points[0], module, func, world),
-            Attach::TpBtf { name, .. } => rawtp::target(&self.points[0], name, world),
-            Attach::SyscallTp { when, .. } => {
-                rawtp::target(&self.points[0], syscall::tracepoint(*when), world)
-            }
+        let target = match &self.points[0] {
+            Attach::Fentry { module, func, .. } => fentry::target(module, func, world),
+            Attach::TpBtf { name, .. } => rawtp::target(name, world),
+            Attach::SyscallTp { when, .. } => rawtp::target(syscall::tracepoint(*when), world),
             other => crate::bug!("{} is no tracing program", other.name()),
-        }
-        .map(Some)
+        };
+        target
+            .map(Some)
+            .map_err(|e| AttachError { points: self.points.iter().map(Attach::name).collect(), ..e })
     }
 
     /// Attaches the loaded program to all points. A point that fails does not keep the others from being
     /// attached, but a multi link is all or nothing.
     pub fn attach(&self, program: BorrowedFd, cx: &Cx) -> (Vec<Link>, Vec<AttachError>) {
         let (mut links, mut errors) = (Vec::new(), Vec::new());
-        let mut take = |point: &Attach, got: Result<Vec<Link>, AttachError>| match got {
+        let mut take = |points: &[&Attach], got: Result<Vec<Link>, AttachError>| match got {
             Ok(got) => links.extend(got),
-            Err(e) => errors.push(AttachError { points: vec![point.name()], ..e }),
+            Err(e) => {
+                errors.push(AttachError { points: points.iter().map(|p| p.name()).collect(), ..e });
+            }
         };
+        let all: Vec<&Attach> = self.points.iter().collect();
         match self.method {
             Method::TestRun => {}
-            Method::Tracing => take(&self.points[0], rawtp::attach(program, None)),
-            Method::KprobeMulti => take(&self.points[0], kprobe::attach_multi(program, &self.points)),
+            Method::Tracing => take(&all, attach_tracing(program, &self.points[0])),
+            Method::KprobeMulti => take(&all, kprobe::attach_multi(program, &self.points)),
             Method::UprobeMulti => {
                 for group in uprobe::files(&self.points) {
-                    take(group[0], uprobe::attach_multi(program, &group, cx));
+                    take(&group, uprobe::attach_multi(program, &group, cx));
                 }
             }
             Method::Each => match &self.points[0] {
                 // The program itself tells the system calls apart.
                 Attach::SyscallTp { when, .. } => {
-                    take(&self.points[0], rawtp::attach(program, Some(syscall::tracepoint(*when))));
+                    take(&all, rawtp::attach(program, Some(syscall::tracepoint(*when))));
                 }
                 _ => {
                     for point in &self.points {
-                        take(point, attach_one(program, point, cx));
+                        take(&[point], attach_one(program, point, cx));
                     }
                 }
             },
@@ -193,12 +196,19 @@ impl Unit {
     }
 }
 
+fn attach_tracing(program: BorrowedFd, point: &Attach) -> Result<Vec<Link>, AttachError> {
+    match point {
+        Attach::Fentry { .. } => rawtp::attach_function(program),
+        _ => rawtp::attach(program, None),
+    }
+}
+
 fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     match point {
         Attach::Begin | Attach::End | Attach::Signal(_) => Ok(Vec::new()),
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
         Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
-        Attach::TpBtf { .. } | Attach::Fentry { .. } => rawtp::attach(program, None),
+        Attach::TpBtf { .. } | Attach::Fentry { .. } => attach_tracing(program, point),
         Attach::SyscallTp { when, .. } => rawtp::attach(program, Some(syscall::tracepoint(*when))),
         Attach::Kprobe { module, func, offset, when } => {
             kprobe::attach(program, module, func, *offset, *when)

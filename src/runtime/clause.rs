@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::rc::Rc;
 
 use super::error::{LoadError, Problem};
-use super::load::{self, Loaded};
+use super::load::{self, Debug, Loaded, Loader};
 use super::losses::Counters;
 use super::maps::LiveMap;
 use super::shared::Shared;
@@ -28,51 +28,74 @@ pub struct Clause {
     pub counters: Counters,
     pub programs: Vec<Loaded>,
     pub links: Vec<Link>,
+    /// Places that were not found at load.
+    missing: Vec<AttachError>,
 }
 
 /// The script's map of that name that an earlier clause made.
 pub type FindMap<'a> = dyn Fn(&Map) -> Result<Option<Rc<LiveMap>>, LoadError> + 'a;
 
 impl Clause {
-    /// Makes the maps and loads the programs; attaches nothing.
-    pub fn load(
-        image: Rc<Image>,
+    /// Makes the maps and loads the programs; attaches nothing. The loader serves [`Clause::attach`].
+    pub fn load<'a>(
+        image: &'a Rc<Image>,
         shared: &Shared,
         stacks: &mut StackMaps,
         user_map: &FindMap,
-        world: &dyn World,
-    ) -> Result<Clause, LoadError> {
+        world: &'a dyn World,
+    ) -> Result<(Clause, Loader<'a>), LoadError> {
         let losses = image.maps.iter().find(|m| m.role == Role::Losses).map_or(0, |m| m.value_size as usize);
-        let counters = Counters::new(&image, losses).map_err(|e| map_error(".losses", &e))?;
-        let mut fds: IndexVec<MapId, RawFd> = IndexVec::new();
+        let counters = Counters::new(image, losses).map_err(|e| map_error(".losses", &e))?;
+        let mut loader = Loader { image, maps: IndexVec::new(), world, debug: Debug::load(image) };
         let mut maps = IndexVec::new();
         for map in image.maps.iter() {
             let (fd, live) = open_map(map, shared, &counters, stacks, user_map)?;
-            fds.push(fd);
+            loader.maps.push(fd);
             maps.push(live);
         }
-        let mut programs = Vec::new();
+        let (mut programs, mut missing) = (Vec::new(), Vec::new());
         for (id, program) in image.programs.iter_enumerated() {
             for unit in attach::plan(&program.attach, world) {
-                programs.push(load::load(&image, id, unit, &fds, world)?);
+                match load::load(&loader, id, unit) {
+                    Ok(loaded) => programs.push(loaded),
+                    // The place is not there: whether that matters is the script's to say.
+                    Err(LoadError::Attach(errors)) => missing.extend(errors),
+                    Err(e) => return Err(e),
+                }
             }
         }
-        Ok(Clause { image, maps, counters, programs, links: Vec::new() })
+        let links = Vec::new();
+        Ok((Clause { image: image.clone(), maps, counters, programs, links, missing }, loader))
     }
 
     /// Attaches all programs so that blocks fire in the order of the script. Returns what failed.
-    pub fn attach(&mut self, cx: &Cx) -> Vec<AttachError> {
-        let mut errors = Vec::new();
+    pub fn attach(&mut self, loader: &Loader, pid: Option<u32>) -> Vec<AttachError> {
+        let cx = Cx { world: loader.world, pid };
         let order = |l: &Loaded| attach::order(&l.unit.points[0]);
-        let forward = self.programs.iter().filter(|l| order(l) == Order::Forward);
-        let reverse = self.programs.iter().rev().filter(|l| order(l) == Order::Reverse);
-        let mut links = Vec::new();
-        for loaded in forward.chain(reverse) {
-            let (got, failed) = loaded.unit.attach(loaded.fd.as_fd(), cx);
-            links.extend(got);
-            errors.extend(failed);
+        let (forward, reverse): (Vec<_>, Vec<_>) =
+            (0..self.programs.len()).partition(|&i| order(&self.programs[i]) == Order::Forward);
+        let mut errors = std::mem::take(&mut self.missing);
+        for i in forward.into_iter().chain(reverse.into_iter().rev()) {
+            errors.extend(self.attach_one(i, loader, &cx));
         }
-        self.links.append(&mut links);
+        errors
+    }
+
+    /// Attaches one program. Where a multi link fails, each point is tried by itself: one bad place must not
+    /// keep the others from being attached, and must be named.
+    fn attach_one(&mut self, i: usize, loader: &Loader, cx: &Cx) -> Vec<AttachError> {
+        let loaded = &self.programs[i];
+        let (links, errors) = loaded.unit.attach(loaded.fd.as_fd(), cx);
+        let fallback = loaded.unit.fallback().filter(|_| !errors.is_empty());
+        let again = fallback.map(|unit| load::load(loader, loaded.program, unit));
+        let Some(Ok(again)) = again else {
+            self.links.extend(links);
+            return errors;
+        };
+        drop(links);
+        let (links, errors) = again.unit.attach(again.fd.as_fd(), cx);
+        self.programs[i] = again;
+        self.links.extend(links);
         errors
     }
 

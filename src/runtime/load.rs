@@ -6,10 +6,11 @@ use std::os::fd::{AsFd, OwnedFd, RawFd};
 use super::error::{LoadError, Refusal, errno_text};
 use crate::attach::{AttachError, Target, Unit};
 use crate::base::{IndexVec, Span};
+use crate::image::debug::{self, ProgramDebug};
 use crate::image::{Image, MapId, Program, ProgramId, RelocKind};
 use crate::isa::Insn;
 use crate::isa::insn::{PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
-use crate::sys::bpf::{self, ProgramSpec};
+use crate::sys::bpf::{self, DebugInfo, FuncRecord, LineRecord, ProgramSpec};
 use crate::ty::TypeTable;
 use crate::world::World;
 
@@ -20,22 +21,54 @@ pub struct Loaded {
     pub fd: OwnedFd,
 }
 
+/// Names of functions and lines, for the kernel.
+pub struct Debug {
+    btf: OwnedFd,
+    programs: IndexVec<ProgramId, (Vec<FuncRecord>, Vec<LineRecord>)>,
+}
+
+impl Debug {
+    /// Loads the image's BTF; `None` where this kernel takes none.
+    pub fn load(image: &Image) -> Option<Debug> {
+        if image.programs.iter().all(|p| p.funcs.is_empty()) {
+            return None;
+        }
+        let debug = debug::of_image(image);
+        let btf = bpf::load_btf(&debug.btf).ok()?;
+        let records = |p: &ProgramDebug| {
+            let func = |f: &crate::btf::write::FuncRecord| FuncRecord { insn_off: f.at, type_id: f.func };
+            let line = |l: &crate::btf::write::LineRecord| {
+                let [insn_off, file_name_off, line_off, line_col] = l.words();
+                LineRecord { insn_off, file_name_off, line_off, line_col }
+            };
+            (p.funcs.iter().map(func).collect(), p.lines.iter().map(line).collect())
+        };
+        Some(Debug { btf, programs: debug.programs.iter().map(records).collect() })
+    }
+
+    fn of(&self, program: ProgramId) -> Option<DebugInfo<'_>> {
+        let (funcs, lines) = self.programs.get(program)?;
+        (!funcs.is_empty()).then(|| DebugInfo { btf: self.btf.as_fd(), funcs, lines })
+    }
+}
+
+/// What all loads of a clause need.
+pub struct Loader<'a> {
+    pub image: &'a Image,
+    pub maps: IndexVec<MapId, RawFd>,
+    pub world: &'a dyn World,
+    pub debug: Option<Debug>,
+}
+
 /// Loads a program for `unit`, or for its fallback where the kernel refuses the first way.
-pub fn load(
-    image: &Image,
-    id: ProgramId,
-    unit: Unit,
-    maps: &IndexVec<MapId, RawFd>,
-    world: &dyn World,
-) -> Result<Loaded, LoadError> {
-    let program = &image.programs[id];
-    let insns = relocated(program, maps, world)?;
+pub fn load(loader: &Loader, id: ProgramId, unit: Unit) -> Result<Loaded, LoadError> {
+    let insns = relocated(&loader.image.programs[id], &loader.maps, loader.world)?;
     let fallback = unit.fallback();
-    match load_unit(image, program, &insns, &unit, world) {
+    match load_unit(loader, id, &insns, &unit) {
         Ok(fd) => Ok(Loaded { program: id, unit, fd }),
         Err(first) => match fallback {
             Some(unit) => {
-                let fd = load_unit(image, program, &insns, &unit, world)?;
+                let fd = load_unit(loader, id, &insns, &unit)?;
                 Ok(Loaded { program: id, unit, fd })
             }
             None => Err(first),
@@ -43,24 +76,19 @@ pub fn load(
     }
 }
 
-fn load_unit(
-    image: &Image,
-    program: &Program,
-    insns: &[Insn],
-    unit: &Unit,
-    world: &dyn World,
-) -> Result<OwnedFd, LoadError> {
-    let target = unit.target(world).map_err(|e| LoadError::Attach(vec![e]))?;
+fn load_unit(loader: &Loader, id: ProgramId, insns: &[Insn], unit: &Unit) -> Result<OwnedFd, LoadError> {
+    let program = &loader.image.programs[id];
+    let target = unit.target(loader.world).map_err(|e| LoadError::Attach(vec![e]))?;
     let module = target.as_ref().map_or("", |t| t.module.as_str());
     let module_btf = if module.is_empty() { None } else { Some(module_btf(module, unit)?) };
     let spec = ProgramSpec {
         name: &program.name,
-        license: &image.config.license,
+        license: &loader.image.config.license,
         insns,
         attach: Some(unit.attach_type()),
         attach_btf_id: target.as_ref().map_or(0, |t: &Target| t.btf_id),
         btf_module: module_btf.as_ref().map(|fd| fd.as_fd()),
-        debug: None,
+        debug: loader.debug.as_ref().and_then(|d| d.of(id)),
     };
     if let Ok(fd) = bpf::load(program.ty, &spec) {
         return Ok(fd);

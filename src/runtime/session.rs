@@ -20,7 +20,7 @@ use super::stacks::StackMaps;
 use super::stream::{self, Flow};
 use super::symbols::Symbols;
 use super::target::{Target, Watched};
-use crate::attach::{AttachError, Cx};
+use crate::attach::AttachError;
 use crate::image::wire::globals;
 use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema};
 use crate::sys::poll::{Poller, Trigger};
@@ -163,10 +163,11 @@ impl Session {
         limits::raise_files(FILES_MIN + 3 * (n_points + image.maps.len()) as u64);
         let maps = &self.user_maps;
         let user_map = |map: &Map| shared_map(maps, map);
-        let mut clause = Clause::load(image.clone(), &self.shared, &mut self.stacks, &user_map, world)?;
+        let loaded = Clause::load(&image, &self.shared, &mut self.stacks, &user_map, world);
+        let (mut clause, loader) = loaded?;
         let begin_failed = |e| LoadError::System(Problem::new("begin cannot be run", &e));
         clause.run(|p| *p == Attach::Begin).map_err(begin_failed)?;
-        let errors = clause.attach(&Cx { world, pid: self.target.pid() });
+        let errors = clause.attach(&loader, self.target.pid());
         let n_failed: usize = errors.iter().map(|e| e.points.len()).sum();
         let missing = match image.config.missing_probes {
             MissingProbes::Error if !errors.is_empty() => return Err(LoadError::Attach(errors)),

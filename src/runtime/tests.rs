@@ -1,5 +1,8 @@
 //! Sessions of hand-written programs on the running kernel. What cannot run here is skipped out loud.
 
+mod flow;
+mod kinds;
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 

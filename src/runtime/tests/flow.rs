@@ -1,0 +1,280 @@
+//! Events over time: sleeping and waking, floods, the process that is traced; and maps that are cleared.
+
+use super::*;
+use crate::image::wire::globals::READER_SLEEPS;
+
+/// Output as compiled programs do it: no wake-up but for a reader that sleeps.
+fn output_and_wake(asm: &mut Asm, site: i32) {
+    asm.store(8, R10, -8, Src::Imm(5)).store(4, R10, -16, Src::Imm(site)).store(4, R10, -12, Src::Imm(0));
+    asm.map(6, RelocKind::MapValue { map: GLOBALS, off: READER_SLEEPS }).load(4, 7, 6, 0);
+    // 0 becomes NO_WAKEUP (1), 1 becomes FORCE_WAKEUP (2).
+    asm.store(4, 6, 0, Src::Imm(0)).add(7, 1);
+    asm.map(1, RelocKind::MapPtr(OUTPUT)).mov(2, Src::Reg(R10)).add(2, -16);
+    asm.mov(3, Src::Imm(16)).mov(4, Src::Reg(7)).call(Helper::RINGBUF_OUTPUT);
+}
+
+/// A program that emits at each getppid() of one thread.
+fn echo(session: &mut Session) {
+    let mut image = image(vec![printf("echo ")]);
+    let mut asm = Asm::default();
+    asm.mov(8, Src::Reg(1)).gate().only_this_thread();
+    asm.load(8, 1, 8, 8).end_if(Jump::Ne, 1, Src::Imm(libc::SYS_getppid as i32));
+    output_and_wake(&mut asm, 0);
+    let attach = Attach::RawTracepoint { category: String::new(), name: "sys_enter".into() };
+    add_program(&mut image, vec![attach], &mut asm);
+    session.add(Rc::new(image), &world()).expect("a clause");
+}
+
+#[test]
+fn a_sleeping_reader_is_woken_at_once() {
+    let (report, reports) = std::sync::mpsc::channel();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    // The session lives in a thread of its own, which nothing but the timer's wake-ups keeps awake.
+    let handle = std::thread::spawn(move || {
+        let Some(mut session) = session(Target::None) else { return };
+        let mut image = image(vec![printf("tick ")]);
+        let mut asm = Asm::default();
+        asm.gate();
+        output_and_wake(&mut asm, 0);
+        let attach = Attach::Interval(crate::image::attach::Rate::PeriodNs(40_000_000));
+        add_program(&mut image, vec![attach], &mut asm);
+        session.add(Rc::new(image), &world()).expect("a clause");
+        ready.send(()).expect("a listener");
+        let mut last = Instant::now();
+        for _ in 0..10 {
+            let start = Instant::now();
+            let mut n = 0;
+            session.poll(Duration::from_secs(2), &mut |_| n += 1).expect("poll");
+            if n > 0 {
+                report.send((last.elapsed(), start.elapsed())).expect("a listener");
+                last = Instant::now();
+            }
+        }
+    });
+    if is_ready.recv().is_err() {
+        handle.join().expect("skipped");
+        return;
+    }
+    handle.join().expect("no panic");
+    let mut gaps: Vec<Duration> = reports.iter().skip(1).map(|(gap, _)| gap).collect();
+    gaps.sort_unstable();
+    // Without wake-ups the gaps would be those of the safety timeout, 150 ms.
+    let median = gaps[gaps.len() / 2];
+    assert!(median < Duration::from_millis(100), "{gaps:?}");
+}
+
+#[test]
+fn a_flood_is_read_in_full() {
+    let Some(mut session) = session(Target::None) else { return };
+    echo(&mut session);
+    let mut n = 0;
+    for _ in 0..100 {
+        call_getppid(1000);
+        session.poll(Duration::ZERO, &mut |_| n += 1).expect("poll");
+    }
+    assert_eq!(n, 100_000);
+}
+
+#[test]
+fn a_command_runs_when_it_is_released() {
+    let argv = split_command("sh -c 'kill -USR1 $$; exit 3'").expect("a command");
+    let Some(mut session) = session(Target::Command(argv)) else { return };
+    let pid = session.target_pid().expect("a child");
+    assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
+    assert_eq!(session.poll(Duration::from_millis(30), &mut |_| {}).expect("poll"), None);
+    session.release().expect("runs");
+    let start = Instant::now();
+    let stop = loop {
+        if let Some(stop) = session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll") {
+            break stop;
+        }
+        assert!(start.elapsed() < Duration::from_secs(10), "the end of the command is not seen");
+    };
+    // SIGUSR1 is blocked here, not in the child.
+    assert_eq!(stop, Stop::TargetEnded(Some(crate::sys::process::Exit::Signal(libc::SIGUSR1))));
+}
+
+#[test]
+fn the_end_of_a_process_is_seen() {
+    let mut child = std::process::Command::new("sleep").arg("0.2").spawn().expect("sleep");
+    let Some(mut session) = session(Target::Pid(child.id())) else { return };
+    assert_eq!(session.poll(Duration::from_millis(20), &mut |_| {}).expect("poll"), None);
+    let start = Instant::now();
+    let mut stop = None;
+    while stop.is_none() && start.elapsed() < Duration::from_secs(10) {
+        stop = session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll");
+    }
+    assert_eq!(stop, Some(Stop::TargetEnded(None)));
+    child.wait().expect("its end");
+}
+
+#[test]
+fn a_process_that_is_not_there_is_named() {
+    let e = Session::new(&Config { target: Target::Pid(0x3f_ffff) }).err().expect("no such process");
+    assert!(e.to_string().contains("4194303"), "{e}");
+    let argv = vec!["no-such-command".to_owned()];
+    let e = Session::new(&Config { target: Target::Command(argv) }).err().expect("no such command");
+    assert!(e.to_string().contains("no-such-command"), "{e}");
+}
+
+fn hash_map(storage: Storage, kind: MapKind) -> Map {
+    let count = Ty::Agg { kind: AggKind::Count, signed: true };
+    script_map("@", kind, Some(Ty::U64), count, storage, 8)
+}
+
+/// Adds one under the key of a register's number, modulo 4.
+fn count_by_key(asm: &mut Asm, map: MapId, kind: MapKind) {
+    asm.store(8, R10, -8, Src::Reg(9));
+    asm.map(1, RelocKind::MapPtr(map));
+    if kind == MapKind::ArrayOfMaps {
+        asm.store(4, R10, -24, Src::Imm(0)).mov(2, Src::Reg(R10)).add(2, -24).call(Helper::MAP_LOOKUP_ELEM);
+        asm.end_if(Jump::Eq, 0, Src::Imm(0)).mov(1, Src::Reg(0));
+    }
+    asm.mov(7, Src::Reg(1)).mov(2, Src::Reg(R10)).add(2, -8).call(Helper::MAP_LOOKUP_ELEM);
+    let hit = asm.insns.len();
+    asm.op(Form::If { op: Jump::Ne, wide: true, a: 0, b: Src::Imm(0), off: 0 });
+    asm.store(8, R10, -16, Src::Imm(1)).mov(1, Src::Reg(7)).mov(2, Src::Reg(R10)).add(2, -8);
+    asm.mov(3, Src::Reg(R10)).add(3, -16).mov(4, Src::Imm(1)).call(Helper::MAP_UPDATE_ELEM);
+    let skip = asm.insns.len();
+    asm.op(Form::Goto { off: 0 });
+    asm.insns[hit].off = (asm.insns.len() - hit - 1) as i16;
+    asm.mov(1, Src::Imm(1)).op(Form::Atomic { op: Atomic::Add, bytes: 8, base: 0, off: 0, src: 1 });
+    asm.insns[skip].off = (asm.insns.len() - skip - 1) as i16;
+}
+
+/// Counts this thread's getppid() calls under the keys 0 to 3; emits `event` on the control ring at getpgrp().
+fn keyed_image(kind: MapKind, storage: Storage, event: EventKind) -> Image {
+    let mut image = image(vec![event]);
+    image.maps.push(hash_map(storage, kind));
+    let mut asm = Asm::default();
+    asm.mov(8, Src::Reg(1)).gate().only_this_thread();
+    asm.load(8, 1, 8, 8).end_if(Jump::Ne, 1, Src::Imm(libc::SYS_getppid as i32));
+    // The key goes round: a counter in the globals' unused end.
+    asm.map(1, RelocKind::MapValue { map: GLOBALS, off: globals::BYTES - 8 }).load(8, 9, 1, 0);
+    asm.mov(2, Src::Imm(1)).op(Form::Atomic { op: Atomic::Add, bytes: 8, base: 1, off: 0, src: 2 });
+    asm.op(Form::Alu { op: Alu::And, wide: true, dst: 9, src: Src::Imm(3) });
+    count_by_key(&mut asm, FIRST, kind);
+    let attach = || Attach::RawTracepoint { category: String::new(), name: "sys_enter".into() };
+    add_program(&mut image, vec![attach()], &mut asm);
+    asm.mov(8, Src::Reg(1)).gate().only_this_thread();
+    asm.load(8, 1, 8, 8).end_if(Jump::Ne, 1, Src::Imm(libc::SYS_getpgrp as i32));
+    asm.control(0, 0);
+    add_program(&mut image, vec![attach()], &mut asm);
+    image
+}
+
+fn ask() {
+    // SAFETY: takes and changes nothing.
+    unsafe { libc::getpgrp() };
+}
+
+fn key_counts(n: i64) -> Vec<(Value, Value)> {
+    (0..4).map(|k| (Value::Uint(k), Value::Int(n))).collect()
+}
+
+#[test]
+fn print_and_clear_neither_loses_nor_doubles() {
+    let Some(mut session) = session(Target::None) else { return };
+    let event = EventKind::PrintClear { map: FIRST, top: 0, div: 1 };
+    let image = keyed_image(MapKind::ArrayOfMaps, Storage::Swapped, event);
+    session.add(Rc::new(image), &world()).expect("a clause");
+    let total = |view: &MapView| -> i64 {
+        let n = |v: &Value| if let Value::Int(n) = v { *n } else { panic!("{v:?}") };
+        view.entries.iter().map(|(_, v)| n(v)).sum()
+    };
+    let mut seen = 0;
+    for round in 0..5 {
+        call_getppid(1000);
+        ask();
+        // Counted after print() was emitted, before it is done: belongs to this print or the next, not to both.
+        call_getppid(round);
+        let take = &mut |e: Event| {
+            if let Body::Map(view) = &e.body {
+                assert_eq!(view.entries.len(), 4);
+                seen += total(view);
+            }
+        };
+        session.poll(Duration::from_secs(1), take).expect("poll");
+    }
+    let rest: i64 = match session.read_map("@").expect("reads") {
+        Some(view) => total(&view),
+        None => panic!("no map"),
+    };
+    assert_eq!(seen + rest, 5010);
+    assert!(seen >= 5000);
+}
+
+#[test]
+fn hash_maps_are_read_printed_and_cleared() {
+    for (kind, storage) in
+        [(MapKind::PercpuHash, Storage::PercpuHash), (MapKind::ArrayOfMaps, Storage::Swapped)]
+    {
+        let Some(mut session) = session(Target::None) else { return };
+        let image = keyed_image(kind, storage, EventKind::Clear { map: FIRST });
+        session.add(Rc::new(image), &world()).expect("a clause");
+        call_getppid(400);
+        assert_eq!(count_of(&session, "@"), key_counts(100));
+        ask();
+        session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll");
+        assert_eq!(count_of(&session, "@"), []);
+        call_getppid(4);
+        assert_eq!(count_of(&session, "@"), key_counts(1));
+    }
+}
+
+#[test]
+fn zero_keeps_the_keys_and_top_the_largest() {
+    let Some(mut session) = session(Target::None) else { return };
+    let image = keyed_image(MapKind::PercpuHash, Storage::PercpuHash, EventKind::Zero { map: FIRST });
+    session.add(Rc::new(image), &world()).expect("a clause");
+    call_getppid(8);
+    ask();
+    session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll");
+    assert_eq!(count_of(&session, "@"), key_counts(0));
+
+    let mut other = super::session(Target::None).expect("as before");
+    let print = EventKind::PrintMap { map: FIRST, top: 2, div: 3 };
+    other
+        .add(Rc::new(keyed_image(MapKind::PercpuHash, Storage::PercpuHash, print)), &world())
+        .expect("a clause");
+    call_getppid(6);
+    ask();
+    let mut views = Vec::new();
+    let take = &mut |e: Event| {
+        if let Body::Map(view) = e.body {
+            views.push((view.entries, view.div));
+        }
+    };
+    other.poll(Duration::from_secs(1), take).expect("poll");
+    // Two of each: keys 0 and 1 have two, 2 and 3 one.
+    let want = vec![(Value::Uint(0), Value::Int(2)), (Value::Uint(1), Value::Int(2))];
+    assert_eq!(views, [(want, 3)]);
+}
+
+#[test]
+fn clauses_share_maps_by_name() {
+    let Some(mut session) = session(Target::None) else { return };
+    let clear = || EventKind::Clear { map: FIRST };
+    let first = keyed_image(MapKind::PercpuHash, Storage::PercpuHash, clear());
+    let a = session.add(Rc::new(first), &world()).expect("a clause").id;
+    let mut second = keyed_image(MapKind::PercpuHash, Storage::PercpuHash, clear());
+    second.event_base = session.next_event_base();
+    let b = session.add(Rc::new(second), &world()).expect("another clause").id;
+    call_getppid(4);
+    // Each call is counted by both, under keys that go on.
+    let sum: i64 =
+        count_of(&session, "@").iter().map(|(_, v)| if let Value::Int(n) = v { *n } else { 0 }).sum();
+    assert_eq!(sum, 8);
+    session.remove(a);
+    assert_eq!(session.schemas().len(), 1);
+    session.remove(b);
+    assert_eq!(session.schemas().len(), 0);
+
+    let mut third = keyed_image(MapKind::PercpuHash, Storage::PercpuHash, clear());
+    third.event_base = session.next_event_base();
+    session.add(Rc::new(third), &world()).expect("a clause");
+    let mut other = keyed_image(MapKind::ArrayOfMaps, Storage::Swapped, clear());
+    other.event_base = session.next_event_base();
+    let e = session.add(Rc::new(other), &world()).expect_err("another storage");
+    assert!(e.to_string().contains("@"), "{e}");
+}
