@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use support::features::Lane;
 use support::kernel_case::KernelCase;
 use support::run::Programs;
-use support::{cases, features, run, selftest, workload};
+use support::{cases, features, rows, run, selftest, workload};
 
 fn main() -> ExitCode {
     if let Err(why) = mount_tracefs() {
@@ -33,7 +34,8 @@ fn main() -> ExitCode {
         }
     };
     if !args.list {
-        for (name, why) in &skips {
+        let is_asked = |name: &str| args.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()));
+        for (name, why) in skips.iter().filter(|(name, _)| is_asked(name)) {
             println!("skipped: {name}: {why}");
         }
     }
@@ -78,8 +80,13 @@ fn trials() -> Result<(Vec<Trial>, Skips), String> {
 
     let mut skips = Skips::new();
     let mut probed: BTreeMap<String, Result<(), String>> = BTreeMap::new();
-    let mut trials = vec![lane_trial(&folder)];
-    trials.extend(selftest::trials());
+    let lane = lane(&folder)?;
+    let mut trials = selftest::trials();
+    let refused = lane.as_ref().map_or(&[][..], |lane| &lane.refuses);
+    let (examples, skipped) = rows::trials(&programs.awl, refused);
+    trials.extend(examples);
+    skips.extend(skipped);
+    trials.push(lane_trial(lane));
     for path in cases::test_files(&folder) {
         let text = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
         let area = path.file_stem().map_or(String::new(), |stem| stem.to_string_lossy().into_owned());
@@ -87,8 +94,10 @@ fn trials() -> Result<(Vec<Trial>, Skips), String> {
         for raw in raws {
             let case = KernelCase::parse(&raw).map_err(|e| format!("{}: {e}", path.display()))?;
             let name = format!("{area}::{}", case.name);
-            let missing =
-                case.needs.iter().find_map(|need| features::probe(need).err().map(|why| (need, why)));
+            let missing = case.needs.iter().find_map(|need| {
+                let here = probed.entry(need.clone()).or_insert_with(|| features::probe(need));
+                here.clone().err().map(|why| (need, why))
+            });
             let is_skipped = missing.is_some();
             if let Some((need, why)) = missing {
                 skips.insert(name.clone(), format!("needs {need}: {why}"));
@@ -101,14 +110,18 @@ fn trials() -> Result<(Vec<Trial>, Skips), String> {
     Ok((trials, skips))
 }
 
+/// The lane that `AWL_LANE` names, if it names one.
+fn lane(folder: &Path) -> Result<Option<Lane>, String> {
+    let name = std::env::var("AWL_LANE").ok().filter(|name| !name.is_empty());
+    name.map(|name| Lane::read(&folder.join("lanes").join(name))).transpose()
+}
+
 /// Fails where the machine lacks, or has, what its lane does not say.
-fn lane_trial(folder: &Path) -> Trial {
-    let lane = std::env::var("AWL_LANE").ok().filter(|lane| !lane.is_empty());
-    let path = lane.as_ref().map(|lane| folder.join("lanes").join(lane));
+fn lane_trial(lane: Option<Lane>) -> Trial {
+    let is_named = lane.is_some();
     let trial = Trial::test("lane", move || {
-        let Some(path) = path else { return Ok(()) };
-        let differences = features::differences(&features::absent_in_lane(&path)?);
+        let differences = lane.map_or(Vec::new(), |lane| features::differences(&lane.absent));
         if differences.is_empty() { Ok(()) } else { Err(Failed::from(differences.join("\n"))) }
     });
-    trial.with_ignored_flag(lane.is_none())
+    trial.with_ignored_flag(!is_named)
 }

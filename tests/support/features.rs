@@ -26,6 +26,7 @@ pub const FEATURES: &[Feature] = &[
     ("kprobe-multi", kprobe_multi),
     ("uprobe-multi", || kernel_at_least("6.6")),
     ("kaddr-data", || has_symbol("jiffies")),
+    ("pmu", || exists("/sys/bus/event_source/devices/cpu/type")),
     ("libc", libc),
     ("python3", || on_path("python3")),
     ("loopback", loopback),
@@ -49,18 +50,32 @@ pub fn is_known(name: &str) -> bool {
         || FEATURES.iter().any(|(f, _)| *f == name)
 }
 
-/// The features that the lane at `path` lacks, from lines `absent NAME`.
-pub fn absent_in_lane(path: &Path) -> Result<Vec<String>, String> {
-    let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    let mut absent = Vec::new();
-    for line in text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
-        match line.strip_prefix("absent ").map(str::trim) {
-            Some(name) if FEATURES.iter().any(|(f, _)| *f == name) => absent.push(name.to_owned()),
-            _ if line.is_empty() => {}
-            _ => return Err(format!("{}: cannot read: {line}", path.display())),
+/// What a lane says of its kernel.
+#[derive(Debug, Default)]
+pub struct Lane {
+    /// The features that it lacks, from lines `absent NAME`.
+    pub absent: Vec<String>,
+    /// The rows whose examples awl refuses on it, from lines `refuses NAME`.
+    pub refuses: Vec<String>,
+}
+
+impl Lane {
+    /// Reads the lane at `path`.
+    pub fn read(path: &Path) -> Result<Lane, String> {
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let mut lane = Lane::default();
+        for line in text.lines().map(|line| line.split('#').next().unwrap_or("").trim()) {
+            match line.split_once(' ') {
+                Some(("absent", name)) if FEATURES.iter().any(|(f, _)| *f == name.trim()) => {
+                    lane.absent.push(name.trim().to_owned());
+                }
+                Some(("refuses", name)) => lane.refuses.push(name.trim().to_owned()),
+                _ if line.is_empty() => {}
+                _ => return Err(format!("{}: cannot read: {line}", path.display())),
+            }
         }
+        Ok(lane)
     }
-    Ok(absent)
 }
 
 /// Where the machine differs from what its lane says.
