@@ -21,6 +21,19 @@ pub enum ProgType {
     Xdp,
 }
 
+impl ProgType {
+    /// All types with their names.
+    pub const ALL: &'static [(ProgType, &'static str)] = &[
+        (ProgType::Kprobe, "kprobe"),
+        (ProgType::Tracepoint, "tracepoint"),
+        (ProgType::PerfEvent, "perf_event"),
+        (ProgType::RawTracepoint, "raw_tracepoint"),
+        (ProgType::Tracing, "tracing"),
+        (ProgType::Syscall, "syscall"),
+        (ProgType::Xdp, "xdp"),
+    ];
+}
+
 /// How often a timer fires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Rate {

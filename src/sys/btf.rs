@@ -24,15 +24,13 @@ pub fn running_kernel() -> Result<Kernel, String> {
     Ok(Kernel::new(vmlinux, Box::new(SysfsModules)))
 }
 
-/// A blob at the start of a file, mapped: a snapshot.
-pub fn open_file(path: &Path) -> Result<Rc<Btf>, String> {
-    let mapped = File::open(path).and_then(|f| map(&f)).map_err(|e| e.to_string())?;
-    Btf::open(path, Box::new(mapped))
+/// The bytes of a module's BTF.
+pub fn module(name: &str) -> Option<Vec<u8>> {
+    SysfsModules.read(name)
 }
 
 fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the mapping is private and only read. sysfs never changes it; whoever truncates a snapshot
-    // while it is in use gets SIGBUS, not memory that changes type under us: readers check bounds per access.
+    // SAFETY: the mapping is private and only read; neither sysfs nor a memfd of our own changes under it.
     unsafe { MmapOptions::new().map_copy_read_only(file) }
 }
 

@@ -208,20 +208,9 @@ pub fn report(world: &LinuxWorld) -> Vec<(&'static str, String, bool)> {
     let rows = Feature::ALL.iter().map(|(f, name)| ("feature", name.to_string(), features.has(*f)));
     let helpers = helpers::ALL.iter().map(|row| ("helper", row.name.to_owned(), features.helper(row.helper)));
     let direct =
-        PROG_TYPES.iter().map(|(ty, name)| ("direct reads", name.to_string(), features.direct_reads(*ty)));
+        ProgType::ALL.iter().map(|(ty, name)| ("direct reads", name.to_string(), features.direct_reads(*ty)));
     rows.chain(helpers).chain(direct).collect()
 }
-
-/// Program types with their names.
-pub const PROG_TYPES: [(ProgType, &str); 7] = [
-    (ProgType::Kprobe, "kprobe"),
-    (ProgType::Tracepoint, "tracepoint"),
-    (ProgType::PerfEvent, "perf_event"),
-    (ProgType::RawTracepoint, "raw_tracepoint"),
-    (ProgType::Tracing, "tracing"),
-    (ProgType::Syscall, "syscall"),
-    (ProgType::Xdp, "xdp"),
-];
 
 /// `enum bpf_prog_type`
 pub fn prog_type(ty: ProgType) -> u32 {

@@ -5,6 +5,7 @@
 pub mod bpf;
 pub mod bpfmap;
 pub mod btf;
+pub mod collect;
 pub mod elf;
 pub mod features;
 pub mod limits;

@@ -49,6 +49,11 @@ impl LinuxWorld {
         self.kernel.result()
     }
 
+    /// Whether this process may load programs; if not, features are guessed.
+    pub fn can_load(&self) -> bool {
+        self.live().can_load()
+    }
+
     fn kernel(&self) -> Option<&Kernel> {
         self.kernel.get()
     }
