@@ -3,6 +3,7 @@
 pub mod attach;
 pub mod base;
 pub mod btf;
+pub mod cli;
 pub mod codegen;
 pub mod image;
 pub mod ir;

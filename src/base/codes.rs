@@ -76,4 +76,24 @@ codes! {
     SCRATCH "E0502" "scratch memory exhausted" "Values too big for the stack lie in per-CPU memory, of which the kernel gives 32 KiB at a time.";
     CALL_DEPTH "E0503" "calls nest too deep" "The kernel lets functions call each other 8 deep.";
     PROGRAM_LENGTH "E0504" "program too long" "The kernel takes a million instructions at most, and jumps over at most 32767.";
+    REFUSED "E0510" "program refused by the kernel" "The kernel's verifier would not load a program of the script. The message gives its reason at the place in the script that it speaks of; -v shows its whole log. A script that awl accepts should load: please report it.";
+    NO_MAP "E0511" "map cannot be made" "The kernel would not make a map. Maps with fewer entries (max_map_keys, or let @m = hash(n)) need less memory.";
+    NO_ATTACH "E0512" "cannot attach" "The kernel would not attach a program. If the probe may be missing, set missing_probes to warn or ignore.";
+    SYSTEM "E0513" "system call failed" "Something that every run needs could not be had from the system; the message says what.";
+    NOT_ATTACHED "W0512" "not attached" "A probe is missing here, and missing_probes says that this is no error.";
+    SCRIPT_ERROR "E0601" "error said by the script" "The script called errorf(), or an assertion failed.";
+    SCRIPT_WARNING "W0601" "warning said by the script" "The script called warnf().";
+    UPDATES_LOST "W0602" "updates lost" "A map was full, so that updates were lost. Raise max_map_keys, or declare the map with more entries.";
+    NO_SCRATCH "W0603" "no scratch memory" "All slots of scratch memory of a CPU were in use when a program started, which then did nothing. It happens when programs interrupt each other.";
+    DIV_BY_ZERO "W0604" "division by zero" "Something was divided by zero; 1 was used as the result.";
+    NO_SUCH_KEY "W0605" "no such key" "delete() was called for a key that is not in the map. Use its result to be silent about it.";
+    STACK_LOST "W0606" "stack lost" "A stack could not be walked, or there was no room to store it; it is empty then.";
+    SKIPPED "W0607" "runs skipped" "The kernel did not run a program because it, or another, was running on that CPU already.";
+    ACTION "W0608" "action failed" "Something that the script asked user space to do did not work.";
+    USAGE "E0701" "wrong use" "The command line asks for something that is not possible; awl --help shows what is.";
+    PRIVILEGE "E0702" "missing rights" "Tracing needs root, or CAP_BPF and CAP_PERFMON, and a kernel that is not locked down for confidentiality.";
+    NO_FILE "E0703" "file cannot be used" "A file that the command line names cannot be read or written.";
+    NO_OUTPUT "E0704" "output lost" "Output could not be written; what was printed after that is lost.";
+    SETTING "E0705" "wrong setting" "A variable of the environment that starts with BPFTRACE_ or AWL_ sets something to what it cannot be.";
+    SETTING_ODD "W0705" "odd setting" "A variable of the environment sets something that has no effect or is called differently now.";
 }

@@ -11,8 +11,8 @@ pub mod text;
 pub use sink::{Buffering, Sink};
 
 use crate::base::Severity;
-use crate::ty::{AggKind, Ty};
-use crate::value::{Hist, HistKind, Stats, Value};
+use crate::ty::Ty;
+use crate::value::{Hist, HistKind, Value};
 use std::borrow::Cow;
 
 /// The call that made a text; JSON names it.
@@ -102,40 +102,5 @@ pub fn divided(value: &Value, div: u32) -> Cow<'_, Value> {
             HistKind::Linear { .. } => Cow::Borrowed(value),
         },
         _ => Cow::Borrowed(value),
-    }
-}
-
-/// What a map without key shows before it is set.
-pub fn zero(ty: &Ty) -> Value {
-    match ty {
-        Ty::Bool => Value::Bool(false),
-        Ty::Int { signed: false, .. } => Value::Uint(0),
-        Ty::Int { signed: true, .. } | Ty::Enum(_) => Value::Int(0),
-        Ty::Str { .. } => Value::Str { bytes: Vec::new(), truncated: false },
-        Ty::Buf { .. } => Value::Buf(Vec::new()),
-        Ty::Ptr { .. } | Ty::Ksym | Ty::Usym => Value::Ptr(0),
-        Ty::Array { elem, n } => Value::Array((0..*n).map(|_| zero(elem)).collect()),
-        Ty::Tuple(fields) => Value::Tuple(fields.iter().map(zero).collect()),
-        Ty::Record(fields) => Value::Record(fields.iter().map(|(n, t)| (n.clone(), zero(t))).collect()),
-        Ty::Struct(_) => Value::Record(Vec::new()),
-        Ty::Mac => Value::Mac([0; 6]),
-        Ty::Inet => Value::Inet(std::net::Ipv4Addr::UNSPECIFIED.into()),
-        Ty::Agg { kind, signed } => zero_agg(*kind, *signed),
-        Ty::Stack(_) | Ty::Timestamp | Ty::CgroupPath | Ty::Username => Value::Text(String::new()),
-        Ty::Error | Ty::Void | Ty::Word => Value::None,
-    }
-}
-
-fn zero_agg(kind: AggKind, signed: bool) -> Value {
-    let stats = Stats { count: 0, total: 0, signed };
-    match kind {
-        AggKind::Count | AggKind::Sum | AggKind::Min | AggKind::Max => Value::Int(0),
-        AggKind::Avg => Value::Avg(stats),
-        AggKind::Stats => Value::Stats(stats),
-        AggKind::Hist { bits } => Value::Hist(Hist { kind: HistKind::Log2 { bits }, counts: Vec::new() }),
-        AggKind::Lhist { min, max, step } => {
-            Value::Hist(Hist { kind: HistKind::Linear { min, max, step }, counts: Vec::new() })
-        }
-        AggKind::Tseries { .. } => Value::None,
     }
 }

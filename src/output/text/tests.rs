@@ -1,5 +1,4 @@
 use super::*;
-use crate::output::zero;
 use crate::ty::{AggKind, Space, StackMode, StackTy, Ty};
 use crate::value::{Hist, HistKind, Stack, Stats};
 
@@ -36,11 +35,6 @@ fn scalars_and_keys() {
 
 #[test]
 fn unset_scalars() {
-    let show = |ty: &Ty| printed("@", Keyed::No, ty, &[(Value::None, zero(ty))], 1);
-    assert_eq!(show(&agg(AggKind::Count)), "@: 0\n");
-    assert_eq!(show(&agg(AggKind::Stats)), "@: { .count = 0, .average = 0, .total = 0 }\n");
-    assert_eq!(show(&Ty::Str { n: 16 }), "@: \n");
-    assert_eq!(show(&Ty::Tuple([Ty::Bool, Ty::U32].into())), "@: (false, 0)\n");
     assert_eq!(printed("@", Keyed::No, &Ty::I64, &[], 1), "");
 }
 

@@ -1,0 +1,116 @@
+//! The command line: flags, and what they ask for.
+//!
+//! Comes in: words. Goes out: an exit status. Always holds: nothing but the script's output, and what was asked
+//! for, goes to stdout; all messages go to stderr.
+
+pub mod flags;
+mod help;
+mod info;
+mod list;
+mod options;
+mod privilege;
+mod say;
+
+use crate::base::codes;
+use crate::sys::world::LinuxWorld;
+use list::Detail;
+use options::{Action, Options, Problem};
+use say::Say;
+use std::io;
+
+/// The version of the language that is accepted, as bpftrace numbers it.
+const LANGUAGE: &str = "0.27.0";
+
+/// Runs the program: `args` are the words of the command line, the program's name first.
+pub fn main(args: &[String]) -> u8 {
+    let (name, words) = args.split_first().map_or(("awl", &[][..]), |(n, w)| (n.as_str(), w));
+    let name = name.rsplit('/').next().unwrap_or(name);
+    match words.first().map(String::as_str) {
+        None => {
+            say::line(&help::usage());
+            return 1;
+        }
+        Some("help") => return help(words.get(1).map(String::as_str)),
+        Some(_) => {}
+    }
+    let options = match flags::parse(words) {
+        Ok(options) => options,
+        Err(problem) => {
+            Say::plain().problem(problem);
+            return 1;
+        }
+    };
+    let say = Say::new(&options);
+    match options.action {
+        Action::Run | Action::Check | Action::Dump => {
+            say.problem(Problem::new("scripts cannot be compiled by this version yet"));
+            1
+        }
+        Action::List => list(&options, say),
+        Action::Info => print(&info::report(&LinuxWorld::new()), say),
+        Action::Help => print(&help::usage(), say),
+        Action::Version => print(&version(name), say),
+        Action::Usage => {
+            say.problem(Problem::new("no script is given").hint("name a file, or give the text with -e"));
+            1
+        }
+    }
+}
+
+fn version(name: &str) -> String {
+    let own = env!("CARGO_PKG_VERSION");
+    match name {
+        "bpftrace" => format!("bpftrace v{LANGUAGE} (awl v{own})\n"),
+        _ => format!("awl v{own}\n"),
+    }
+}
+
+fn help(topic: Option<&str>) -> u8 {
+    let say = Say::plain();
+    let Some(topic) = topic else { return print(&help::topics(), say) };
+    match help::topic(topic) {
+        Ok(text) => print(&text, say),
+        Err(near) => {
+            let hint = match near {
+                Some(near) => format!("did you mean {near}?"),
+                None => "awl help lists all topics".to_owned(),
+            };
+            say.problem(Problem::new(format!("there is no topic {topic}")).hint(hint));
+            1
+        }
+    }
+}
+
+fn list(options: &Options, say: Say) -> u8 {
+    let detail = if options.verbose { Detail::Arguments } else { Detail::Names };
+    let world = LinuxWorld::new();
+    let patterns = if options.patterns.is_empty() { vec!["*".to_owned()] } else { options.patterns.clone() };
+    let mut status = 0;
+    for pattern in patterns {
+        let listing = list::list(&world, &pattern, detail);
+        let text: String = listing.lines.iter().map(|l| format!("{l}\n")).collect();
+        status = status.max(print(&text, say));
+        if let Some((why, hint)) = listing.problem {
+            say.error(&codes::USAGE, why, Some(hint).filter(|h| !h.is_empty()));
+            status = 1;
+        }
+    }
+    status
+}
+
+/// Prints to stdout; the exit status.
+fn print(text: &str, say: Say) -> u8 {
+    match say::print(text) {
+        Ok(()) => 0,
+        Err(e) => {
+            say.error(&codes::NO_OUTPUT, format!("stdout cannot be written: {}", system_text(&e)), None);
+            1
+        }
+    }
+}
+
+/// What the system calls an error, lower case and without its number.
+fn system_text(e: &io::Error) -> String {
+    let text = e.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}

@@ -1,0 +1,239 @@
+//! What a command line asks for, checked.
+
+use super::flags::{Given, STAGES};
+use crate::base::diag::nearest;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Where the script is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Script {
+    File(String),
+    Stdin,
+    Text(String),
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Run,
+    /// `--check`
+    Check,
+    /// `-d`, `--emit-elf`
+    Dump,
+    List,
+    Info,
+    Help,
+    Version,
+    /// Nothing was asked for.
+    Usage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// When messages are colored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+/// A command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    pub action: Action,
+    pub script: Option<Script>,
+    /// `$1`, … and named ones.
+    pub params: Vec<String>,
+    /// For `-l`.
+    pub patterns: Vec<String>,
+    pub pid: Option<u32>,
+    pub command: Option<String>,
+    pub interval_ms: Option<u64>,
+    pub dry_run: bool,
+    pub output: Option<String>,
+    pub format: Format,
+    pub buffering: Option<String>,
+    pub quiet: bool,
+    pub verbose: bool,
+    /// `-k`
+    pub more_warnings: bool,
+    pub no_warnings: bool,
+    /// `None`: not given.
+    pub color: Option<ColorChoice>,
+    pub unsafe_: bool,
+    pub include_dirs: Vec<String>,
+    pub includes: Vec<String>,
+    pub debug: Vec<String>,
+    pub emit_elf: Option<String>,
+    pub world: Option<String>,
+}
+
+/// What is wrong with a command line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// Lower case.
+    pub text: String,
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    pub fn new(text: impl Into<String>) -> Problem {
+        Problem { text: text.into(), hint: None }
+    }
+    pub fn hint(mut self, hint: impl Into<String>) -> Problem {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// clap's error in our words.
+    pub fn of_clap(e: &clap::Error) -> Problem {
+        let text = |kind| match e.get(kind) {
+            Some(ContextValue::String(s)) => s.clone(),
+            Some(ContextValue::Strings(s)) => s.join(", "),
+            _ => String::new(),
+        };
+        let (arg, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+        match e.kind() {
+            ErrorKind::UnknownArgument => {
+                let near = super::flags::FLAGS.iter().map(|f| f.long);
+                let near = nearest(arg.trim_start_matches('-'), near);
+                let p = Problem::new(format!("unknown option {arg}"));
+                match near {
+                    Some(near) => p.hint(format!("did you mean --{near}?")),
+                    None => p.hint("words for the script stand after --"),
+                }
+            }
+            ErrorKind::InvalidValue if value.is_empty() => Problem::new(format!("{arg} needs a value")),
+            ErrorKind::InvalidValue => {
+                let valid = text(ContextKind::ValidValue);
+                Problem::new(format!("{arg} cannot be {value}")).hint(format!("it is one of {valid}"))
+            }
+            ErrorKind::TooManyValues => Problem::new(format!("{arg} takes no value")),
+            _ => {
+                let text = e.to_string();
+                let first = text.lines().next().unwrap_or("").trim_start_matches("error: ");
+                Problem::new(first)
+            }
+        }
+    }
+}
+
+/// The largest process id of any Linux.
+const PID_MAX: u32 = 0x40_0000;
+
+impl Options {
+    /// Checks what was given; `after` are the words after `--`.
+    pub fn from_matches(given: &Given, after: &[String]) -> Result<Options, Problem> {
+        let mut words = given.words();
+        let action = action(given);
+        let text = given.one("expr").map(Script::Text);
+        let (script, patterns) = match (text, action) {
+            (text, Action::List) => (text, std::mem::take(&mut words)),
+            (Some(text), _) => (Some(text), Vec::new()),
+            (None, _) if words.is_empty() => (None, Vec::new()),
+            (None, _) => {
+                let file = words.remove(0);
+                (Some(if file == "-" { Script::Stdin } else { Script::File(file) }), Vec::new())
+            }
+        };
+        words.extend(after.iter().cloned());
+        let format = if given.one("format").as_deref() == Some("json") { Format::Json } else { Format::Text };
+        let color = given.one("color").as_deref().and_then(color_choice);
+        let options = Options {
+            action,
+            script,
+            params: words,
+            patterns,
+            pid: given.one("pid").as_deref().map(pid).transpose()?,
+            command: given.one("cmd"),
+            interval_ms: given.one("interval").as_deref().map(interval_ms).transpose()?,
+            dry_run: given.has("dry-run"),
+            output: given.one("output"),
+            format,
+            buffering: given.one("buffering"),
+            quiet: given.has("quiet"),
+            verbose: given.has("verbose"),
+            more_warnings: given.has("warnings"),
+            no_warnings: given.has("no-warnings"),
+            color,
+            unsafe_: given.has("unsafe"),
+            include_dirs: given.many("include-dir"),
+            includes: given.many("include"),
+            debug: stages(&given.many("debug"))?,
+            emit_elf: given.one("emit-elf"),
+            world: given.one("world"),
+        };
+        options.checked()
+    }
+
+    fn checked(self) -> Result<Options, Problem> {
+        if self.pid.is_some() && self.command.is_some() {
+            return Err(Problem::new("-p and -c: not both at once"));
+        }
+        if self.more_warnings && self.no_warnings {
+            return Err(Problem::new("-k and --no-warnings: not both at once"));
+        }
+        let needs_script = matches!(self.action, Action::Check | Action::Dump);
+        if needs_script && self.script.is_none() {
+            return Err(Problem::new("no script is given").hint("name a file, or give the text with -e"));
+        }
+        Ok(Options {
+            action: if self.script.is_none() && self.action == Action::Run {
+                Action::Usage
+            } else {
+                self.action
+            },
+            ..self
+        })
+    }
+}
+
+fn action(given: &Given) -> Action {
+    let by_flag = [
+        ("help", Action::Help),
+        ("version", Action::Version),
+        ("info", Action::Info),
+        ("list", Action::List),
+        ("check", Action::Check),
+    ];
+    let asked = by_flag.iter().find(|(flag, _)| given.has(flag)).map(|(_, action)| *action);
+    let dumps = !given.many("debug").is_empty() || given.one("emit-elf").is_some();
+    asked.unwrap_or(if dumps { Action::Dump } else { Action::Run })
+}
+
+/// `auto`, `always`, `never`.
+pub fn color_choice(text: &str) -> Option<ColorChoice> {
+    match text {
+        "auto" => Some(ColorChoice::Auto),
+        "always" => Some(ColorChoice::Always),
+        "never" => Some(ColorChoice::Never),
+        _ => None,
+    }
+}
+
+fn pid(text: &str) -> Result<u32, Problem> {
+    let pid: Option<u32> = text.parse().ok().filter(|p| (1..=PID_MAX).contains(p));
+    pid.ok_or_else(|| Problem::new(format!("{text} is no process id")))
+}
+
+fn interval_ms(text: &str) -> Result<u64, Problem> {
+    let secs: Option<f64> = text.parse().ok().filter(|s| (0.001..=1e9).contains(s));
+    let problem = || Problem::new(format!("-i needs a number of seconds above 0, not {text}"));
+    secs.map(|s| (s * 1000.0) as u64).ok_or_else(problem)
+}
+
+fn stages(given: &[String]) -> Result<Vec<String>, Problem> {
+    let all: Vec<String> = given.iter().flat_map(|g| g.split(',')).map(str::to_owned).collect();
+    match all.iter().find(|s| !STAGES.contains(&s.as_str())) {
+        Some(bad) => {
+            let known = STAGES.join(", ");
+            Err(Problem::new(format!("there is no stage {bad}")).hint(format!("-d takes {known}")))
+        }
+        None => Ok(all),
+    }
+}
