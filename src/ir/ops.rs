@@ -172,7 +172,7 @@ pub enum Off {
     Field(AccessId),
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     Const(i64),
     Bin {

@@ -405,7 +405,7 @@ b2:
         let f = func(ALL_OPS).unwrap();
         assert_eq!(f.to_string(), ALL_OPS);
         assert_eq!(func(&f.to_string()).unwrap().to_string(), f.to_string());
-        assert_eq!((f.blocks.len(), f.insts.len(), f.fail_ret), (3, 28, -1));
+        assert_eq!((f.blocks.len(), f.insts.len(), f.fail_ret), (3, 25, -1));
     }
 
     #[test]

@@ -178,8 +178,8 @@ impl Term {
     pub fn succs(&self) -> impl Iterator<Item = Block> {
         self.targets().map(Target::block)
     }
-    /// Calls `f` with each value that it uses: operands, then arguments of the targets.
-    pub fn each_use(&self, mut f: impl FnMut(Value)) {
+    /// Calls `f` with what it compares or returns.
+    pub fn each_operand(&self, mut f: impl FnMut(Value)) {
         match self {
             Term::Branch { a, b, .. } => {
                 f(*a);
@@ -188,6 +188,10 @@ impl Term {
             Term::Ret(v) => f(*v),
             Term::Jump(_) | Term::None => {}
         }
+    }
+    /// Calls `f` with each value that it uses: operands, then arguments of the targets.
+    pub fn each_use(&self, mut f: impl FnMut(Value)) {
+        self.each_operand(&mut f);
         self.targets().flat_map(|t| &t.args).for_each(|&v| f(v));
     }
     pub fn each_use_mut(&mut self, mut f: impl FnMut(&mut Value)) {

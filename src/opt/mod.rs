@@ -4,6 +4,13 @@
 //! pass. Always holds: a program computes the same as before; what the kernel's verifier learns at a branch or
 //! a bound is still learnt for the value that is used.
 
+mod branches;
+mod cse;
+mod dce;
+mod eval;
+mod fold;
+mod params;
+mod replace;
 mod unreachable;
 
 use crate::ir::{Func, Module, verify};
@@ -15,20 +22,55 @@ pub struct Pass {
     pub run: fn(&mut Func),
 }
 
-/// All passes, in order.
-pub static PASSES: &[Pass] = &[Pass { name: "unreachable", run: unreachable::run }];
+const UNREACHABLE: Pass = Pass { name: "unreachable", run: unreachable::run };
+const PARAMS: Pass = Pass { name: "params", run: params::run };
+const FOLD: Pass = Pass { name: "fold", run: fold::run };
+const BRANCHES: Pass = Pass { name: "branches", run: branches::run };
+const CSE: Pass = Pass { name: "cse", run: cse::run };
+const DCE: Pass = Pass { name: "dce", run: dce::run };
+
+/// All passes, in order. Folding decides branches, fewer branches leave fewer parameters, and fewer parameters
+/// leave more to fold.
+pub static PASSES: &[Pass] =
+    &[UNREACHABLE, PARAMS, FOLD, BRANCHES, PARAMS, CSE, FOLD, BRANCHES, PARAMS, CSE, DCE, UNREACHABLE];
 
 /// Runs all passes over all functions.
 pub fn run(module: &mut Module) {
     for func in module.funcs.iter_mut() {
         for pass in PASSES {
-            (pass.run)(func);
-            if cfg!(debug_assertions) {
-                let wrong = verify::verify_func(func);
-                if !wrong.is_empty() {
-                    crate::bug!("{} after {}: {}", func.name, pass.name, wrong.join("; "));
-                }
-            }
+            run_pass(func, pass);
         }
+    }
+}
+
+/// Runs the pass of this name over one function; `false` if there is none.
+pub fn run_by_name(func: &mut Func, name: &str) -> bool {
+    let pass = PASSES.iter().find(|p| p.name == name);
+    pass.inspect(|p| run_pass(func, p)).is_some()
+}
+
+fn run_pass(func: &mut Func, pass: &Pass) {
+    (pass.run)(func);
+    if cfg!(debug_assertions) {
+        let wrong = verify::verify_func(func);
+        if !wrong.is_empty() {
+            crate::bug!("{} after {}: {}\n{func}", func.name, pass.name, wrong.join("; "));
+        }
+    }
+}
+
+/// What the tests of passes share.
+#[cfg(test)]
+mod testing {
+    use crate::ir::{parse, verify};
+
+    /// The body of a function after one pass, from and to text; the head is added.
+    #[track_caller]
+    pub fn after(pass: fn(&mut crate::ir::Func), body: &str) -> String {
+        let mut func = parse::func(&format!("func f fail 0:\n{body}")).expect("it parses");
+        assert_eq!(verify::verify_func(&func), Vec::<String>::new(), "before");
+        pass(&mut func);
+        assert_eq!(verify::verify_func(&func), Vec::<String>::new(), "after: {func}");
+        func.to_string().lines().skip(1).map(|l| format!("{}\n", l.trim())).collect()
     }
 }
