@@ -12,6 +12,8 @@ mod cases;
 mod harness;
 #[path = "codegen/interp.rs"]
 mod interp;
+#[path = "codegen/random.rs"]
+mod random;
 #[path = "codegen/scratch.rs"]
 mod scratch;
 
@@ -30,6 +32,7 @@ const CASES: &[(&str, fn())] = &[
     ("atomics", cases::atomics),
     ("calls", cases::calls),
     ("loops", cases::loops),
+    ("random_programs", random::programs),
     ("scratch_claimed_and_freed", scratch::claimed_and_freed),
     ("scratch_exhausted", scratch::exhausted),
     ("scratch_chain_of_calls", scratch::chain_of_calls),
