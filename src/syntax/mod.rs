@@ -7,6 +7,7 @@ mod errors;
 pub mod lexer;
 pub mod literal;
 pub mod parse;
+pub mod print;
 pub mod retag;
 pub mod token;
 pub mod visit;

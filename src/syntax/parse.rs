@@ -180,6 +180,6 @@ fn check_order(script: &Script, diags: &mut Diags) {
 #[cfg(test)]
 mod mistakes;
 #[cfg(test)]
-mod robust;
+pub mod robust;
 #[cfg(test)]
 mod tests;

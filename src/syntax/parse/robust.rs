@@ -113,10 +113,10 @@ fn check(text: &str) {
 }
 
 /// Numbers from a fixed seed (xorshift).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -132,7 +132,7 @@ const PIECES: &[&str] = &[
 ];
 
 /// Some bytes cut, doubled, moved or put in.
-fn mutate(bytes: &mut Vec<u8>, r: &mut Random) {
+pub fn mutate(bytes: &mut Vec<u8>, r: &mut Random) {
     let at = r.below(bytes.len());
     let end = (at + r.below(12)).min(bytes.len());
     match r.below(6) {
