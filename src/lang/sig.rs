@@ -16,6 +16,7 @@ pub struct Builtin {
     pub params: &'static [Param],
     pub ret: Ret,
     pub needs: Needs,
+    pub effect: Effect,
     pub lower: fn(&mut dyn LowerCx) -> Operand,
     /// One line: what it yields or does, units, sizes, limits.
     pub doc: &'static str,
@@ -30,6 +31,17 @@ pub enum Form {
     Value,
     /// `str(x)`
     Func,
+}
+
+/// What a call does besides yielding its value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Nothing, or what its `void` result says.
+    Usual,
+    /// Something for which it is called; its value may be ignored.
+    Acts,
+    /// Nothing after it is reached.
+    Leaves,
 }
 
 #[derive(Debug)]
@@ -142,7 +154,18 @@ impl Builtin {
         example: &'static str,
     ) -> Builtin {
         let (aliases, params) = (&[], &[]);
-        Builtin { name, aliases, form: Form::Value, params, ret, needs: Needs::NOTHING, lower, doc, example }
+        Builtin {
+            name,
+            aliases,
+            form: Form::Value,
+            params,
+            ret,
+            needs: Needs::NOTHING,
+            effect: Effect::Usual,
+            lower,
+            doc,
+            example,
+        }
     }
 
     /// A function that works everywhere.
@@ -154,8 +177,8 @@ impl Builtin {
         doc: &'static str,
         example: &'static str,
     ) -> Builtin {
-        let needs = Needs::NOTHING;
-        Builtin { name, aliases: &[], form: Form::Func, params, ret, needs, lower, doc, example }
+        let (aliases, needs, effect) = (&[], Needs::NOTHING, Effect::Usual);
+        Builtin { name, aliases, form: Form::Func, params, ret, needs, effect, lower, doc, example }
     }
 }
 

@@ -33,6 +33,8 @@ pub trait CheckCx {
     fn arg(&self, i: usize) -> ArgView;
     /// Arranges that argument `i` is converted to `ty`.
     fn coerce(&mut self, i: usize, ty: Ty);
+    /// Takes argument `i`, if it is an array of characters that reads as a string, as the array that it is.
+    fn as_bytes(&mut self, i: usize);
     fn types(&mut self) -> &mut TypeTable;
     fn world(&self) -> &dyn World;
     fn config(&self) -> &Config;

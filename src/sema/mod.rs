@@ -1,3 +1,197 @@
 //! Syntax tree to checked script: names, types, attach points.
+//!
+//! Comes in: the tree after `expand`, the machine as a `World`, the settings, the maps that live in the session.
+//! Goes out: `hir::Program` and what is wrong. Always holds: without errors every expression has a type, every
+//! call is a row, every attach point is concrete, and lowering cannot fail. The program is only whole without
+//! errors.
+//!
+//! Bodies are checked in rounds: what a round learns of variables and maps the next one starts with, until a round
+//! learns nothing new. That last round's tree and diagnostics are the result.
 
+mod aggs;
+mod args;
+mod attach;
+mod calls;
+mod casts;
+mod convert;
+mod errors;
+mod exprs;
+mod fields;
 pub mod hir;
+mod infer;
+mod locals;
+mod maps;
+mod ops;
+mod settings;
+mod stmts;
+#[cfg(test)]
+mod tests;
+pub mod types;
+mod typexpr;
+mod uses;
+
+use crate::base::codes;
+use crate::base::{Diag, Diags, IndexVec, SourceMap, Span};
+use crate::lang::Config;
+use crate::lang::probes::{Ctx, Point, ProbeView, Provider};
+use crate::syntax::ast;
+use crate::ty::{Ty, TypeTable, print};
+use crate::world::World;
+use attach::Group;
+use infer::{ROUNDS_MAX, Slot};
+use locals::Body;
+use maps::Maps;
+use std::collections::BTreeMap;
+
+/// Checks a whole script. `known` are the maps of the session, which keep their numbers and types.
+pub fn check(
+    script: &ast::Script,
+    sources: &SourceMap,
+    world: &dyn World,
+    config: Config,
+    known: &[hir::Map],
+) -> (hir::Program, Diags) {
+    let mut cx = Checker::new(sources, world, config, known);
+    cx.settings(script);
+    cx.items(script);
+    let groups = attach::groups(&mut cx, script);
+    let mut diags = std::mem::take(&mut cx.diags);
+    let probes = cx.rounds(script, &groups);
+    diags.append(std::mem::take(&mut cx.diags));
+    if probes.is_empty() && !diags.has_errors() {
+        let d = Diag::error(&codes::NO_PROBES, Span::none(), "the script has no probes to attach");
+        diags.push(d.hint("write for example: begin { printf(\"hello\\n\"); }"));
+    }
+    let maps = cx.finish_maps();
+    diags.append(std::mem::take(&mut cx.diags));
+    diags.dedup();
+    let program = hir::Program { types: cx.types, maps, probes, fns: IndexVec::new(), config: cx.config };
+    (program, diags)
+}
+
+/// All that checking works with.
+struct Checker<'a> {
+    sources: &'a SourceMap,
+    world: &'a dyn World,
+    config: Config,
+    types: TypeTable,
+    /// Of this round.
+    diags: Diags,
+    maps: Maps,
+    /// Types of variables, by probe and by the place of their declaration.
+    vars: BTreeMap<(usize, Span), Slot>,
+    /// The probe being checked.
+    probe: Current,
+    body: Body,
+}
+
+/// The probe around what is being checked.
+#[derive(Clone, Debug)]
+struct Current {
+    /// Index of its group.
+    group: usize,
+    provider: Provider,
+    points: Vec<Point>,
+    ctx: Ctx,
+    /// Its attach points could not be resolved: nothing is known of its context, and nothing is said about it.
+    is_ghost: bool,
+}
+
+impl<'a> Checker<'a> {
+    fn new(sources: &'a SourceMap, world: &'a dyn World, config: Config, known: &[hir::Map]) -> Self {
+        let probe = Current {
+            group: 0,
+            provider: Provider::Begin,
+            points: Vec::new(),
+            ctx: Ctx::None,
+            is_ghost: true,
+        };
+        Checker {
+            sources,
+            world,
+            config,
+            types: TypeTable::new(),
+            diags: Diags::default(),
+            maps: Maps::new(known),
+            vars: BTreeMap::new(),
+            probe,
+            body: Body::default(),
+        }
+    }
+
+    /// What stands between the probes.
+    fn items(&mut self, script: &ast::Script) {
+        for item in &script.items {
+            match item {
+                ast::Item::MapDecl(decl) => self.declare_map(decl),
+                ast::Item::Func(f) => self.diags.unsupported(f.name.span, "functions of a script are"),
+                // Nothing of these is left after `expand`.
+                ast::Item::Macro(m) => self.diags.unsupported(m.name.span, "macros are"),
+                ast::Item::Import(i) => self.diags.unsupported(i.span, "imports are"),
+                ast::Item::CDef(c) => self.diags.unsupported(c.span, "C definitions are"),
+                ast::Item::Config(_) | ast::Item::Probe(_) | ast::Item::Error(_) => {}
+            }
+        }
+    }
+
+    /// Checks all bodies until their types are settled.
+    fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> IndexVec<hir::ProbeId, hir::Probe> {
+        for round in 0.. {
+            self.diags = Diags::default();
+            let mut probes = IndexVec::new();
+            for (i, group) in groups.iter().enumerate() {
+                let ast::Item::Probe(clause) = &script.items[group.item] else { continue };
+                let probe = self.probe_of(i, group, clause);
+                if !group.is_ghost {
+                    probes.push(probe);
+                }
+            }
+            // Both are asked: each ends the round for its slots.
+            let maps_changed = self.maps.end_round(round);
+            let vars_changed =
+                self.vars.values_mut().fold(false, |changed, slot| slot.end_round(round) | changed);
+            if !(maps_changed || vars_changed) || round == ROUNDS_MAX {
+                return probes;
+            }
+        }
+        IndexVec::new()
+    }
+
+    /// Checks a clause's predicate and body for one group of its attach points.
+    fn probe_of(&mut self, index: usize, group: &Group, clause: &ast::Probe) -> hir::Probe {
+        self.probe = Current {
+            group: index,
+            provider: group.provider,
+            points: group.points.clone(),
+            ctx: group.points.first().map_or(Ctx::None, |p| p.ctx.clone()),
+            is_ghost: group.is_ghost,
+        };
+        self.body = Body::default();
+        let cond = clause.pred.as_ref().map(|p| self.condition(p));
+        let mut body = self.block(&clause.body);
+        if let Some(cond) = cond {
+            let span = clause.span;
+            let kind = hir::StmtKind::If { cond, then: body, els: None };
+            body = hir::Block { stmts: vec![hir::Stmt { kind, span }], value: None, span };
+        }
+        self.warn_unused();
+        hir::Probe {
+            clause: group.clause,
+            title: group.title.clone(),
+            span: group.span,
+            provider: group.provider,
+            points: group.points.clone(),
+            locals: self.finish_locals(),
+            body,
+        }
+    }
+
+    fn view(&self) -> ProbeView<'_> {
+        ProbeView { provider: self.probe.provider, points: &self.probe.points, ctx: &self.probe.ctx }
+    }
+
+    /// A type as messages show it.
+    fn name(&self, ty: &Ty) -> String {
+        print::name(ty, &self.types)
+    }
+}

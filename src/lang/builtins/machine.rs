@@ -3,7 +3,7 @@
 use crate::isa::Helper;
 use crate::lang::lowering::machine as lower;
 use crate::lang::probes::{Ctx, Provider};
-use crate::lang::sig::{Builtin, CallData, Const, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::Ty;
 use crate::world::{self, Missing};
@@ -39,6 +39,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[Param::optional("clock", ParamKind::Word)],
         ret: Ret::Check(clock),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::nsecs,
         doc: "Nanoseconds of a clock: boot (default, runs on in suspend), monotonic, tai, sw_tai.",
         example: "begin { @start = nsecs; } end { printf(\"%d ns\\n\", nsecs - @start); }",
@@ -82,6 +83,7 @@ pub static ROWS: &[Builtin] = &[
             Provider::Hardware,
             Provider::Watchpoint,
         ]),
+        effect: Effect::Usual,
         lower: lower::reg,
         doc: "A processor register at the probe, by name (x86_64: ax bx cx dx si di bp sp ip r8 to r15 flags …).",
         example: "profile:hz:99 { @[reg(\"ip\")] = count(); } interval:s:1 { exit(); }",

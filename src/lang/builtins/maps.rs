@@ -1,7 +1,7 @@
 //! Functions on maps.
 
 use crate::lang::lowering::maps as lower;
-use crate::lang::sig::{Builtin, CallData, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::sig::{Builtin, CallData, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::Ty;
 
@@ -37,14 +37,18 @@ pub static ROWS: &[Builtin] = &[
         "Sets all values of a map to 0 and keeps its keys.",
         "tracepoint:sched:sched_switch { @[cpu] = count(); } interval:s:1 { print(@); zero(@); exit(); }",
     ),
-    Builtin::func(
-        "delete",
-        &[Param::required("element", ParamKind::MapElem)],
-        Ret::Is(Ty::Bool),
-        lower::delete,
-        "Deletes an entry, delete(@m, key), or the value of a map without keys, delete(@m). True if it was there.",
-        "begin { @[1] = 10; delete(@, 1); }",
-    ),
+    Builtin {
+        name: "delete",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::required("element", ParamKind::MapElem)],
+        ret: Ret::Is(Ty::Bool),
+        needs: Needs::NOTHING,
+        effect: Effect::Acts,
+        lower: lower::delete,
+        doc: "Deletes an entry, delete(@m, key), or the value of a map without keys, delete(@m). True if it was there.",
+        example: "begin { @[1] = 10; delete(@, 1); }",
+    },
     Builtin::func(
         "has_key",
         &[Param::required("element", ParamKind::MapElem)],
@@ -71,6 +75,7 @@ pub static PRINT_CLEAR: Builtin = Builtin {
     params: PRINT,
     ret: Ret::Check(print),
     needs: Needs::NOTHING,
+    effect: Effect::Usual,
     lower: lower::print_clear,
     doc: "Prints a map and clears it in one action.",
     example: "tracepoint:sched:sched_switch { @ = count(); } interval:s:1 { print(@); clear(@); exit(); }",

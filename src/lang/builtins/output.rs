@@ -4,7 +4,7 @@ use crate::isa::Helper;
 use crate::lang::formats;
 use crate::lang::lowering::output as lower;
 use crate::lang::probes::Provider;
-use crate::lang::sig::{Builtin, CallData, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::sig::{Builtin, CallData, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::Ty;
 
@@ -81,6 +81,7 @@ pub static ROWS: &[Builtin] = &[
         params: FORMAT,
         ret: Ret::Check(formatted),
         needs: Needs { unsafe_: true, probes: &[], helpers: &[] },
+        effect: Effect::Usual,
         lower: lower::system,
         doc: "Runs a command by sh -c and prints what it writes; needs --unsafe.",
         example: "begin { system(\"echo %d\", 1); }",
@@ -93,14 +94,18 @@ pub static ROWS: &[Builtin] = &[
         "Prints a file, at most max_cat_bytes of it.",
         "begin { cat(\"/proc/loadavg\"); }",
     ),
-    Builtin::func(
-        "exit",
-        &[Param::optional("code", ParamKind::Int)],
-        Ret::Check(exit),
-        lower::exit,
-        "Ends the probe and then the script: end probes run and maps are printed. The code (0 to 255) becomes the exit status.",
-        "interval:ms:100 { exit(); }",
-    ),
+    Builtin {
+        name: "exit",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::optional("code", ParamKind::Int)],
+        ret: Ret::Check(exit),
+        needs: Needs::NOTHING,
+        effect: Effect::Leaves,
+        lower: lower::exit,
+        doc: "Ends the probe and then the script: end probes run and maps are printed. The code (0 to 255) becomes the exit status.",
+        example: "interval:ms:100 { exit(); }",
+    },
     Builtin {
         name: "signal",
         aliases: &[],
@@ -108,6 +113,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[Param::required("signal", ParamKind::Any)],
         ret: Ret::Check(signal),
         needs: SIGNALS,
+        effect: Effect::Usual,
         lower: lower::signal,
         doc: "Sends a signal, by number or name, to the current process; needs --unsafe.",
         example: "tracepoint:syscalls:sys_enter_kill /pid == cpid/ { signal(\"SIGTERM\"); } interval:s:1 { exit(); }",
@@ -119,6 +125,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[Param::required("signal", ParamKind::Any)],
         ret: Ret::Check(signal),
         needs: Needs { helpers: &[Helper::SEND_SIGNAL_THREAD], ..SIGNALS },
+        effect: Effect::Usual,
         lower: lower::signal_thread,
         doc: "Sends a signal, by number or name, to the current thread; needs --unsafe.",
         example: "tracepoint:syscalls:sys_enter_kill /pid == cpid/ { signal_thread(10); } interval:s:1 { exit(); }",

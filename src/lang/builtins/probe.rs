@@ -2,7 +2,7 @@
 
 use crate::lang::lowering::probe as lower;
 use crate::lang::probes::{self, Ctx, Provider};
-use crate::lang::sig::{Builtin, CallData, Const, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::{Space, StackMode, StackTy, Ty};
 
@@ -29,6 +29,7 @@ pub static ROWS: &[Builtin] = &[
             Provider::Fexit,
             Provider::Uprobe,
         ]),
+        effect: Effect::Usual,
         lower: |_| crate::bug!("args is no call"),
         doc: "The fields of a tracepoint or the arguments of a function with type information: args.name. -lv lists them.",
         example: "tracepoint:syscalls:sys_enter_openat { printf(\"%s\\n\", str(args.filename)); } interval:s:1 { exit(); }",
@@ -47,6 +48,7 @@ pub static ROWS: &[Builtin] = &[
             Provider::Fentry,
             Provider::Fexit,
         ]),
+        effect: Effect::Usual,
         lower: lower::argn,
         doc: "arg0, arg1, …: an argument of the function as 64 bits, from the registers (x86_64: six) or the tracepoint's arguments.",
         example: "uprobe:libc:malloc { @bytes = hist(arg0); } interval:s:1 { exit(); }",
@@ -58,6 +60,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[],
         ret: Ret::Check(retval),
         needs: Needs::probes(&[Provider::Kretprobe, Provider::Uretprobe, Provider::Fexit]),
+        effect: Effect::Usual,
         lower: lower::retval,
         doc: "What the function returned: 64 bits, or typed in fexit probes.",
         example: "uretprobe:libc:malloc /retval == 0/ { @failed = count(); } interval:s:1 { exit(); }",
@@ -69,6 +72,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[],
         ret: Ret::Check(ctx),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::ctx,
         doc: "Pointer to the program's context: registers, or the perf event's data.",
         example: "profile:hz:99 { printf(\"%p\\n\", ctx); exit(); }",
@@ -87,6 +91,7 @@ pub static ROWS: &[Builtin] = &[
             Provider::Uprobe,
             Provider::Uretprobe,
         ]),
+        effect: Effect::Usual,
         lower: lower::func,
         doc: "The function that is traced.",
         example: "uprobe:libc:malloc { @[func] = count(); } interval:s:1 { exit(); }",
@@ -115,6 +120,7 @@ pub static ROWS: &[Builtin] = &[
         params: STACK,
         ret: Ret::Check(|cx| stack(cx, Space::Kernel)),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::kstack,
         doc: "The kernel's stack: kstack, kstack(frames), kstack(mode, frames). Modes: bpftrace, perf, raw. 127 frames by default, 1024 at most.",
         example: "profile:hz:99 { @[kstack(5)] = count(); } interval:s:1 { exit(); }",
@@ -126,6 +132,7 @@ pub static ROWS: &[Builtin] = &[
         params: STACK,
         ret: Ret::Check(|cx| stack(cx, Space::User)),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::ustack,
         doc: "The current process's stack, by frame pointers: ustack, ustack(frames), ustack(mode, frames). Modes: bpftrace, perf, raw, build_id.",
         example: "profile:hz:99 { @[comm, ustack(5)] = count(); } interval:s:1 { exit(); }",

@@ -3,7 +3,7 @@
 use crate::isa::limits::COMM_BYTES;
 use crate::lang::lowering::task as lower;
 use crate::lang::probes::Provider;
-use crate::lang::sig::{Builtin, CallData, Form, Needs, Param, ParamKind, Ret};
+use crate::lang::sig::{Builtin, CallData, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::{Space, StructKind, Ty};
 
@@ -32,6 +32,7 @@ pub static ROWS: &[Builtin] = &[
         params: NAMESPACE,
         ret: Ret::Check(namespaced),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::pid,
         doc: "Process id (the thread group's) of the current task, in awl's PID namespace (pid(curr_ns)) or the initial one (pid(init)).",
         example: "tracepoint:syscalls:sys_enter_openat { @[pid] = count(); } interval:s:1 { exit(); }",
@@ -43,6 +44,7 @@ pub static ROWS: &[Builtin] = &[
         params: NAMESPACE,
         ret: Ret::Check(namespaced),
         needs: Needs::NOTHING,
+        effect: Effect::Usual,
         lower: lower::tid,
         doc: "Thread id of the current task, in awl's PID namespace (tid(curr_ns)) or the initial one (tid(init)).",
         example: "tracepoint:syscalls:sys_enter_openat { @[tid] = count(); } interval:s:1 { exit(); }",
@@ -124,6 +126,7 @@ pub static ROWS: &[Builtin] = &[
         params: &[],
         ret: Ret::Is(Ty::uint(8)),
         needs: Needs::probes(WITH_REGS),
+        effect: Effect::Usual,
         lower: lower::usermode,
         doc: "1 where the probe interrupted user code, else 0.",
         example: "profile:hz:99 { @[usermode] = count(); } interval:s:1 { exit(); }",

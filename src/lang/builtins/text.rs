@@ -207,6 +207,7 @@ fn str_(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 fn buf(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let limit = cx.config().max_strlen.saturating_sub(BUF_HEADER_BYTES).max(1);
     let Some(n) = length(cx, 1, limit) else { return (Ty::Error, CallData::None) };
+    cx.as_bytes(0);
     let arg = cx.arg(0);
     let n = match &arg.ty {
         Ty::Ptr { .. } | Ty::Int { .. } if cx.n_args() < 2 => {
@@ -232,11 +233,11 @@ fn ntop(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             _ => return bad(cx, 0, "the family is an integer: AF_INET is 2, AF_INET6 10".into()),
         }
     }
+    cx.as_bytes(at);
     let ty = cx.arg(at).ty;
     match &ty {
         Ty::Int { .. } => cx.coerce(at, Ty::U32),
         Ty::Array { elem, n: 4 | 16 } if matches!(**elem, Ty::Int { bits: 8, .. }) => {}
-        Ty::Str { n: 4 | 16 } => {}
         Ty::Ptr { .. } if at == 1 => {}
         _ => {
             let what = "ntop() takes an integer or an array of 4 or 16 bytes".into();
@@ -259,8 +260,9 @@ fn pton(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 }
 
 fn macaddr(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    cx.as_bytes(0);
     match cx.arg(0).ty {
-        Ty::Ptr { .. } | Ty::Str { n: 6.. } => (Ty::Mac, CallData::None),
+        Ty::Ptr { .. } => (Ty::Mac, CallData::None),
         Ty::Array { elem, n: 6.. } if matches!(*elem, Ty::Int { bits: 8, .. }) => (Ty::Mac, CallData::None),
         _ => bad(cx, 0, "macaddr() takes a pointer or an array of 6 bytes".into()),
     }

@@ -1,0 +1,124 @@
+//! Clauses to groups of concrete attach points.
+//!
+//! Comes in: a clause's attach points as written. Goes out: groups, each to become a probe of its own. Always
+//! holds: all points of a group have one provider, program type and context; a clause that says `probe` has one
+//! point a group; no point is twice in a clause.
+
+use super::{Checker, uses};
+use crate::base::{Diag, Span, codes};
+use crate::image::ProgType;
+use crate::lang::probes::{self, ApText, Ctx, Point, Provider, ResolveCx, Uses};
+use crate::syntax::ast;
+
+/// Attach points that share a program.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Index of the clause among the script's items.
+    pub item: usize,
+    /// Number of the clause among the probes.
+    pub clause: u32,
+    pub title: String,
+    pub span: Span,
+    pub provider: Provider,
+    pub points: Vec<Point>,
+    /// Nothing could be resolved: the body is checked all the same, to find its mistakes.
+    pub is_ghost: bool,
+}
+
+/// The groups of all clauses, in the order of the script.
+pub fn groups(cx: &mut Checker<'_>, script: &ast::Script) -> Vec<Group> {
+    let mut groups = Vec::new();
+    let mut clause_number = 0;
+    for (item, probe) in script.items.iter().enumerate() {
+        let ast::Item::Probe(clause) = probe else { continue };
+        let found = of_clause(cx, clause);
+        let span = ap_span(clause);
+        let title = clause.name.as_ref().map(|n| n.name.clone());
+        let title = title.unwrap_or_else(|| cx.sources.text(span).trim().to_owned());
+        for (provider, points, is_ghost) in found {
+            let title = title.clone();
+            groups.push(Group { item, clause: clause_number, title, span, provider, points, is_ghost });
+        }
+        clause_number += 1;
+    }
+    check_limits(cx, &groups);
+    groups
+}
+
+/// The place of a clause's attach points.
+fn ap_span(clause: &ast::Probe) -> Span {
+    match (clause.points.first(), clause.points.last()) {
+        (Some(first), Some(last)) => first.span.to(last.span),
+        _ => clause.span,
+    }
+}
+
+type Found = Vec<(Provider, Vec<Point>, bool)>;
+
+fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
+    let uses = uses::of(clause);
+    let n_before = cx.diags.list.len();
+    let mut resolved = Vec::new();
+    let mut provider = Provider::Begin;
+    for ap in &clause.points {
+        if let Some((kind, points)) = resolve(cx, ap, &uses) {
+            provider = kind;
+            resolved.extend(points.into_iter().map(|p| (kind, p)));
+        }
+    }
+    let failed = cx.diags.list[n_before..].iter().any(|d| d.severity == crate::base::Severity::Error);
+    if resolved.is_empty() {
+        return if failed || clause.points.is_empty() {
+            vec![(provider, Vec::new(), true)]
+        } else {
+            Vec::new()
+        };
+    }
+    let mut groups: Vec<(Provider, ProgType, Ctx, Vec<Point>)> = Vec::new();
+    for (kind, point) in resolved {
+        let ty = point.attach.prog_type();
+        let same = groups.iter_mut().find(|(k, t, ctx, points)| {
+            (*k, *t, ctx) == (kind, ty, &mut point.ctx.clone()) && (!uses.probe || points.contains(&point))
+        });
+        match same {
+            Some((.., points)) if points.contains(&point) => {}
+            Some((.., points)) => points.push(point),
+            None => groups.push((kind, ty, point.ctx.clone(), vec![point])),
+        }
+    }
+    groups.into_iter().map(|(kind, _, _, points)| (kind, points, false)).collect()
+}
+
+/// One attach point as written; `None` if its provider is unknown.
+fn resolve(cx: &mut Checker<'_>, ap: &ast::AttachPoint, uses: &Uses) -> Option<(Provider, Vec<Point>)> {
+    let (provider, rest) = ap.parts.split_first()?;
+    let kind = probes::find_or_report(&provider.text, provider.span, &mut cx.diags)?;
+    let text = |p: &ast::ApPart| ApText { text: p.text.clone(), quoted: p.quoted, span: p.span };
+    let parts: Vec<ApText> = rest.iter().map(text).collect();
+    let mut resolve_cx = ResolveCx {
+        world: cx.world,
+        types: &mut cx.types,
+        diags: &mut cx.diags,
+        config: &cx.config,
+        span: ap.span,
+        uses,
+    };
+    Some((kind.provider, (kind.resolve)(&mut resolve_cx, &parts)))
+}
+
+fn check_limits(cx: &mut Checker<'_>, groups: &[Group]) {
+    let n_points: usize = groups.iter().map(|g| g.points.len()).sum();
+    let checks = [
+        (n_points, cx.config.max_probes, "attach points", "max_probes"),
+        (groups.len(), cx.config.max_bpf_progs, "programs", "max_bpf_progs"),
+    ];
+    for (n, max, what, setting) in checks {
+        if n as u64 > max {
+            let worst = groups.iter().max_by_key(|g| g.points.len());
+            let span = worst.map_or(Span::none(), |g| g.span);
+            let message = format!("the script has {n} {what}, and the limit is {max}");
+            let d = Diag::error(&codes::TOO_MANY_PROBES, span, message);
+            cx.diags.push(d.hint(format!("set {setting} in the config block to allow more")));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Calls: from a name to its row, what the row needs, what it yields.
+
+use super::args::{Slot, Slots};
+use super::{Checker, convert, hir};
+use crate::base::Span;
+use crate::lang::builtins::{self, PRINT_CLEAR, arg_number};
+use crate::lang::probes::row;
+use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Need, Ret};
+use crate::lang::{aggs, probes::Provider};
+use crate::syntax::ast::{self, Arg, ExprKind as A};
+use crate::ty::Ty;
+use crate::world;
+use hir::{Expr, ExprKind, Stmt, StmtKind};
+
+/// Functions of the language that awl does not have yet.
+const MISSING: &[&str] = &[
+    "assert",
+    "container_of",
+    "debugf",
+    "fail",
+    "find",
+    "getopt",
+    "is_array",
+    "is_err",
+    "is_integer",
+    "is_literal",
+    "is_ptr",
+    "is_str",
+    "is_unsigned_integer",
+    "kfunc_allowed",
+    "kfunc_exist",
+    "leader_comm",
+    "leader_tid",
+    "memcmp",
+    "override",
+    "path",
+    "percpu_kaddr",
+    "signal_name",
+    "skboutput",
+    "socket_cookie",
+    "static_assert",
+    "str_concat",
+    "strcap",
+    "strstr",
+    "syscall_name",
+    "tseries",
+    "typeinfo",
+    "uaddr",
+    "unwatch",
+    "write_user",
+    "dw_ustack",
+];
+
+impl Checker<'_> {
+    /// `f(…)`
+    pub fn call(&mut self, name: &ast::Ident, args: &[Arg], span: Span) -> Expr {
+        if name.name == "args" && args.is_empty() {
+            return self.args_struct(span);
+        }
+        if let Some(agg) = aggs::find(&name.name) {
+            return self.stray_aggregation(agg, span);
+        }
+        let Some(row) = builtins::find(&name.name) else {
+            self.unknown_function(name);
+            args.iter().for_each(|a| self.check_unknown(a));
+            return convert::error(span);
+        };
+        if let Some(n) = arg_number(&name.name) {
+            if !args.is_empty() {
+                self.diags.argument_count(span, &name.name, "no arguments", args.len());
+                return convert::error(span);
+            }
+            return self.arg_n(row, n, span);
+        }
+        match self.slots(row.name, row.params, args, span) {
+            Some(slots) => self.checked(row, slots, span, name.span),
+            None => convert::error(span),
+        }
+    }
+
+    fn check_unknown(&mut self, arg: &Arg) {
+        if let Arg::Expr(e) = arg
+            && !matches!(e.kind, A::Ident(_) | A::Map { .. })
+        {
+            self.any(e);
+        }
+    }
+
+    fn unknown_function(&mut self, name: &ast::Ident) {
+        if MISSING.contains(&name.name.as_str()) {
+            return self.diags.unsupported(name.span, &format!("{}() is", name.name));
+        }
+        let known = builtins::all().map(|r| r.name).chain(aggs::ALL.iter().map(|a| a.name));
+        self.diags.unknown_function(name.span, &name.name, known);
+    }
+
+    /// A builtin without parentheses.
+    pub fn bare(&mut self, row: &'static Builtin, name: &str, span: Span) -> Expr {
+        if let Some(n) = arg_number(name) {
+            return self.arg_n(row, n, span);
+        }
+        let needs_arguments = row.params.iter().any(|p| p.need == Need::Required);
+        if row.form == Form::Func && (needs_arguments || row.params.is_empty()) {
+            let message = format!("{name} is a function");
+            self.diags.bad_argument(span, format!("{message}: write {name}(…)"));
+            return convert::error(span);
+        }
+        if row.form == Form::Func {
+            self.diags.bad_argument(span, format!("{name} is a function: write {name}()"));
+            return convert::error(span);
+        }
+        self.checked(row, Vec::new(), span, span)
+    }
+
+    /// `arg0`: its number is the row's argument.
+    fn arg_n(&mut self, row: &'static Builtin, n: u32, span: Span) -> Expr {
+        let number = convert::int(i64::from(n), Ty::I64, span);
+        let slots = vec![Slot { arg: hir::Arg::Expr(number), span }];
+        self.checked(row, slots, span, span)
+    }
+
+    /// A call whose arguments are of their parameters' kinds.
+    fn checked(&mut self, row: &'static Builtin, slots: Vec<Slot>, span: Span, name_span: Span) -> Expr {
+        if !self.has_needs(row, name_span) {
+            return convert::error(span);
+        }
+        if self.probe.is_ghost && !row.needs.probes.is_empty() {
+            return convert::error(span);
+        }
+        let mut cx = Slots { cx: self, span, slots };
+        let (ty, data) = match &row.ret {
+            Ret::Is(ty) => (ty.clone(), CallData::None),
+            Ret::Check(check) => check(&mut cx),
+        };
+        let slots = cx.slots;
+        if ty.is_error() {
+            return convert::error(span);
+        }
+        let args = slots.into_iter().map(|s| s.arg).collect();
+        match data {
+            CallData::Const(Const::Int(v)) => convert::int(v, ty, span),
+            CallData::Const(Const::Bool(b)) => convert::boolean(b, span),
+            CallData::Const(Const::Str(s)) => convert::string(s.into_bytes(), span),
+            data => Expr { kind: ExprKind::Call(hir::Call { row, args, data }), ty, span },
+        }
+    }
+
+    /// Whether a row can be used here; reports why not.
+    fn has_needs(&mut self, row: &'static Builtin, span: Span) -> bool {
+        if row.needs.unsafe_ && !self.config.unsafe_ {
+            self.diags.needs_unsafe(span, row.name);
+            return false;
+        }
+        if !row.needs.probes.is_empty() && !self.probe.is_ghost {
+            if !row.needs.probes.contains(&self.probe.provider) {
+                self.not_here(row, span);
+                return false;
+            }
+            if self.body.n_callbacks > 0 {
+                let message = format!("{} cannot be reached in a loop over a map", row.name);
+                self.diags.bad_operand(span, message);
+                return false;
+            }
+        }
+        let missing = row.needs.helpers.iter().find(|h| !world::has(self.world, **h)).copied();
+        if let Some(helper) = missing {
+            let name = helper.row().map_or("a helper", |r| r.name);
+            let message = format!("{} needs bpf_{name}, which this kernel does not have", row.name);
+            self.diags.bad_argument(span, message);
+            return false;
+        }
+        if row.effect == Effect::Leaves && self.body.n_callbacks > 0 {
+            self.diags.bad_operand(span, format!("{}() cannot be called in a loop over a map", row.name));
+            return false;
+        }
+        true
+    }
+
+    fn not_here(&mut self, builtin: &Builtin, span: Span) {
+        let known = |p: &&Provider| probes_have(**p);
+        let only: Vec<&str> = builtin.needs.probes.iter().filter(known).map(|p| row(*p).name).collect();
+        let probe = row(self.probe.provider).name;
+        self.diags.not_in_this_probe(span, builtin.name, probe, &only);
+    }
+
+    /// `print(@m, …); clear(@m);` as one action, if both are that and the map can do it.
+    pub fn print_and_clear(&mut self, first: &ast::Stmt, second: &ast::Stmt) -> Option<Vec<Stmt>> {
+        let (print_args, printed, _) = call_on_map(first, "print")?;
+        let (clear_args, cleared, _) = call_on_map(second, "clear")?;
+        if printed != cleared || clear_args.len() != 1 {
+            return None;
+        }
+        let map = self.maps.find(&format!("@{printed}"))?;
+        if !self.swap(map) {
+            return None;
+        }
+        let span = first.span.to(second.span);
+        let slots = self.slots("print", PRINT_CLEAR.params, print_args, first.span)?;
+        let call = self.checked(&PRINT_CLEAR, slots, span, first.span);
+        Some(vec![Stmt { kind: StmtKind::Expr(call), span }])
+    }
+}
+
+/// Whether probes of the provider exist in this version.
+fn probes_have(provider: Provider) -> bool {
+    crate::lang::probes::KINDS.iter().any(|k| k.provider == provider)
+}
+
+/// The arguments of a call of `function` whose first one is a whole map, and that map's name.
+fn call_on_map<'s>(stmt: &'s ast::Stmt, function: &str) -> Option<(&'s [Arg], &'s str, Span)> {
+    let ast::StmtKind::Expr(ast::Expr { kind: A::Call { name, args }, span }) = &stmt.kind else {
+        return None;
+    };
+    match args.first() {
+        Some(Arg::Expr(ast::Expr { kind: A::Map { name: map, key: None }, .. })) if name.name == function => {
+            Some((args, map, *span))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! `(T)e`: what happens because the script says so.
+
+use super::convert::{self, error};
+use super::{Checker, hir, types};
+use crate::base::Span;
+use crate::ty::{Space, Ty};
+use hir::{Expr, ExprKind};
+
+impl Checker<'_> {
+    /// `(to)e`
+    pub fn cast(&mut self, e: Expr, to: Ty, span: Span) -> Expr {
+        if e.ty.is_error() || to.is_error() {
+            return error(span);
+        }
+        // Bytes, where the cast wants bytes: an array of characters is not cut at its NUL.
+        let e = if matches!(to, Ty::Int { .. } | Ty::Array { .. }) { convert::place_of(e) } else { e };
+        match self.cast_ty(&e.ty, &to) {
+            Some(ty) => {
+                let e = Expr { span, ..e };
+                if e.ty == ty { e } else { self.explicit(e, ty, span) }
+            }
+            None => {
+                let (from, to) = (self.name(&e.ty), self.name(&to));
+                self.diags.bad_cast(span, &from, &to);
+                error(span)
+            }
+        }
+    }
+
+    /// The type that a cast yields, if there is such a cast.
+    fn cast_ty(&self, from: &Ty, to: &Ty) -> Option<Ty> {
+        let bytes = |t: &Ty| t.size(&self.types);
+        let ok = match (from, to) {
+            (Ty::Ptr { space, .. }, Ty::Ptr { to, space: Space::Any }) => {
+                return Some(Ty::Ptr { to: to.clone(), space: *space });
+            }
+            (f, Ty::Int { .. } | Ty::Bool | Ty::Enum(_) | Ty::Ptr { .. }) if is_number(f) => true,
+            (Ty::Ksym | Ty::Username | Ty::CgroupPath, Ty::Int { .. }) => true,
+            (Ty::Array { .. }, Ty::Int { .. }) => matches!(bytes(from), 1 | 2 | 4 | 8),
+            (Ty::Array { elem, .. }, Ty::Str { .. }) => bytes(elem) == 1,
+            (Ty::Str { .. } | Ty::Array { .. }, Ty::Array { .. }) => return self.cast_to_array(from, to),
+            (Ty::Str { .. }, Ty::Str { .. }) | (Ty::Buf { .. }, Ty::Buf { .. }) => true,
+            (Ty::Tuple(x), Ty::Tuple(y)) => {
+                x.len() == y.len() && x.iter().zip(y.iter()).all(|(x, y)| self.cast_ty(x, y).is_some())
+            }
+            (from, to) => types::join(from, to).is_some(),
+        };
+        ok.then(|| to.clone())
+    }
+
+    /// The same bytes as elements; `T[]` takes as many as there are.
+    fn cast_to_array(&self, from: &Ty, to: &Ty) -> Option<Ty> {
+        let Ty::Array { elem, n } = to else { return None };
+        if !matches!(**elem, Ty::Int { .. } | Ty::Bool) {
+            return None;
+        }
+        let (have, each) = (from.size(&self.types), elem.size(&self.types));
+        let n = if *n == 0 { have / each } else { *n };
+        (n * each == have).then(|| Ty::Array { elem: elem.clone(), n })
+    }
+
+    fn explicit(&mut self, e: Expr, ty: Ty, span: Span) -> Expr {
+        let is_literal = matches!(e.kind, ExprKind::Int(_) | ExprKind::Bool(_) | ExprKind::Tuple(_));
+        if is_literal && !matches!(ty, Ty::Array { .. }) {
+            return self.convert(e, &ty);
+        }
+        Expr { kind: ExprKind::Cast(Box::new(e)), ty, span }
+    }
+}
+
+fn is_number(ty: &Ty) -> bool {
+    matches!(ty, Ty::Int { .. } | Ty::Bool | Ty::Enum(_) | Ty::Ptr { .. })
+}

@@ -1,0 +1,158 @@
+//! Variables: scopes, declarations, their types.
+//!
+//! Always holds: a name means one variable at a place; a variable's type is what all its assignments need, but
+//! what a declaration says is not widened.
+
+use super::infer::{Firm, Slot};
+use super::{Checker, convert, hir, types};
+use crate::base::{IndexVec, Span};
+use crate::syntax::ast;
+use crate::ty::Ty;
+use hir::LocalId;
+
+/// What belongs to the body being checked.
+#[derive(Default)]
+pub struct Body {
+    locals: IndexVec<LocalId, hir::Local>,
+    is_read: Vec<bool>,
+    /// Names in reach, innermost block last.
+    scopes: Vec<Vec<(String, LocalId)>>,
+    /// Loops around the place.
+    pub n_loops: u32,
+    /// Loops over maps around the place, in which the context cannot be reached.
+    pub n_callbacks: u32,
+}
+
+impl Body {
+    pub fn find(&self, name: &str) -> Option<LocalId> {
+        self.scopes.iter().rev().flatten().rev().find(|(n, _)| n == name).map(|&(_, id)| id)
+    }
+
+    pub fn open(&mut self) {
+        self.scopes.push(Vec::new());
+    }
+
+    pub fn close(&mut self) {
+        self.scopes.pop();
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.scopes.iter().flatten().map(|(n, _)| n.clone()).collect()
+    }
+}
+
+impl Checker<'_> {
+    /// A new variable in the innermost block. Reports one of that name in reach.
+    pub fn new_local(&mut self, var: &ast::Ident, declared: Option<Ty>) -> LocalId {
+        if let Some(before) = self.body.find(&var.name) {
+            let before = self.body.locals[before].span;
+            self.diags.redeclared(var.span, &format!("${}", var.name), before);
+        }
+        let key = (self.probe.group, var.span);
+        let slot = self.vars.entry(key).or_default();
+        if let Some(ty) = declared
+            && !slot.is_fixed()
+        {
+            *slot = Slot::fixed(ty);
+        }
+        let local = hir::Local { name: var.name.clone(), ty: Ty::Error, span: var.span };
+        let id = self.body.locals.push(local);
+        self.body.is_read.push(false);
+        if let Some(scope) = self.body.scopes.last_mut() {
+            scope.push((var.name.clone(), id));
+        }
+        id
+    }
+
+    fn var_slot(&mut self, id: LocalId) -> &mut Slot {
+        let key = (self.probe.group, self.body.locals[id].span);
+        self.vars.entry(key).or_default()
+    }
+
+    /// The type as far as it is known.
+    pub fn local_ty(&mut self, id: LocalId) -> Ty {
+        self.var_slot(id).ty().unwrap_or(Ty::Error)
+    }
+
+    /// Whether its type is declared.
+    pub fn is_declared(&mut self, id: LocalId) -> bool {
+        self.var_slot(id).is_fixed()
+    }
+
+    pub fn mark_read(&mut self, id: LocalId) {
+        self.body.is_read[id.0 as usize] = true;
+    }
+
+    /// `$x` as a value.
+    pub fn read_local(&mut self, name: &str, span: Span) -> hir::Expr {
+        let Some(id) = self.body.find(name) else {
+            let known = self.body.names();
+            self.diags.unknown_variable(span, name, known.iter().map(String::as_str));
+            return convert::error(span);
+        };
+        self.mark_read(id);
+        let ty = self.local_ty(id);
+        hir::Expr { kind: hir::ExprKind::Local(id), ty, span }
+    }
+
+    /// Widens a variable's type for a value, or reports that it cannot be; the value as the variable holds it.
+    pub fn into_local(&mut self, id: LocalId, value: hir::Expr) -> hir::Expr {
+        if value.ty.is_error() {
+            return value;
+        }
+        let name = format!("${}", self.body.locals[id].name);
+        let have = self.var_slot(id).ty();
+        if self.var_slot(id).is_fixed() {
+            let have = have.unwrap_or(Ty::Error);
+            return self.into_declared(&name, &have, value);
+        }
+        let (ty, firm) = (value.ty.clone(), convert::firm(&value));
+        if let Err(clash) = self.var_slot(id).add(&ty, firm, value.span) {
+            let first = clash.first.or(Some(self.body.locals[id].span));
+            self.mismatch(&name, &value, &clash.have, first);
+            return convert::error(value.span);
+        }
+        let ty = self.local_ty(id);
+        if types::loses_sign(&value.ty, &ty) && convert::firm(&value) == Firm::Yes {
+            self.diags.signs_mixed(value.span);
+        }
+        self.convert(value, &ty)
+    }
+
+    /// A value for what has a declared type.
+    pub fn into_declared(&mut self, name: &str, have: &Ty, value: hir::Expr) -> hir::Expr {
+        if convert::holds(have, &value) {
+            return self.convert(value, have);
+        }
+        if !have.is_error() {
+            self.mismatch(name, &value, have, None);
+        }
+        convert::error(value.span)
+    }
+
+    pub fn mismatch(&mut self, what: &str, value: &hir::Expr, have: &Ty, first: Option<Span>) {
+        let (found, have) = (self.name(&value.ty), self.name(have));
+        self.diags.type_mismatch(value.span, what, &found, &have, first);
+    }
+
+    pub fn warn_unused(&mut self) {
+        if self.probe.is_ghost {
+            return;
+        }
+        for (id, local) in self.body.locals.iter_enumerated() {
+            if !self.body.is_read[id.0 as usize] {
+                self.diags.unused_variable(local.span, &local.name);
+            }
+        }
+    }
+
+    /// The variables with their types of this round.
+    pub fn finish_locals(&mut self) -> IndexVec<LocalId, hir::Local> {
+        let mut locals = std::mem::take(&mut self.body.locals);
+        for local in locals.iter_mut() {
+            let slot = self.vars.get(&(self.probe.group, local.span));
+            local.ty = slot.and_then(Slot::ty).unwrap_or(Ty::Error);
+        }
+        locals
+    }
+}

@@ -1,0 +1,152 @@
+//! Types as written.
+//!
+//! Comes in: a type expression. Goes out: the type, or `Ty::Error` after a report.
+
+use super::{Checker, convert};
+use crate::base::Span;
+use crate::lang::probes::fields::c_int;
+use crate::syntax::ast::{Arg, ExprKind, TypeExpr, TypeKind};
+use crate::ty::{Space, StructKind, Ty};
+
+/// Names of types for hints; `string` and its like take a length.
+const NAMES: &[&str] = &[
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "void",
+    "string",
+    "buffer",
+    "inet",
+    "macaddr_t",
+    "timestamp",
+    "cgroup_path_t",
+    "username_t",
+    "ksym_t",
+    "usym_t",
+];
+
+impl Checker<'_> {
+    /// The type that is written there.
+    pub fn type_of(&mut self, t: &TypeExpr) -> Ty {
+        match &t.kind {
+            TypeKind::Name(name) => match self.named_type(name) {
+                Some(ty) => ty,
+                None => {
+                    self.diags.unknown_type(t.span, name, NAMES.iter().copied());
+                    Ty::Error
+                }
+            },
+            TypeKind::Struct(name) => self.strukt(StructKind::Struct, name, t.span),
+            TypeKind::Union(name) => self.strukt(StructKind::Union, name, t.span),
+            TypeKind::Enum(name) => match self.world.enumeration(&mut self.types, name) {
+                Some(id) => Ty::Enum(id),
+                None => {
+                    self.diags.unknown_type(t.span, &format!("enum {name}"), []);
+                    Ty::Error
+                }
+            },
+            TypeKind::Ptr(to) => match self.type_of(to) {
+                Ty::Error => Ty::Error,
+                to => Ty::ptr(to, Space::Any),
+            },
+            TypeKind::Array(elem, n) => self.array_type(elem, *n, t.span),
+            TypeKind::Tuple(fields) => {
+                let fields: Vec<Ty> = fields.iter().map(|f| self.type_of(f)).collect();
+                if fields.iter().any(Ty::is_error) { Ty::Error } else { Ty::Tuple(fields.into()) }
+            }
+            TypeKind::Record(fields) => {
+                let fields: Vec<(String, Ty)> =
+                    fields.iter().map(|(n, f)| (n.name.clone(), self.type_of(f))).collect();
+                let failed = fields.iter().any(|(_, t)| t.is_error());
+                if failed { Ty::Error } else { Ty::Record(fields.into()) }
+            }
+            TypeKind::Typeof(arg) => self.type_of_arg(arg),
+            TypeKind::Error => Ty::Error,
+        }
+    }
+
+    /// The type that an argument means: a type, or an expression that is not evaluated.
+    pub fn type_of_arg(&mut self, arg: &Arg) -> Ty {
+        match arg {
+            Arg::Type(t) => self.type_of(t),
+            Arg::Expr(e) => {
+                if let ExprKind::Ident(name) = &e.kind
+                    && !self.is_value_name(name)
+                    && let Some(ty) = self.named_type(name)
+                {
+                    return ty;
+                }
+                let e = self.expr(e);
+                convert::place_ty(&e)
+            }
+        }
+    }
+
+    fn array_type(&mut self, elem: &TypeExpr, n: Option<u64>, span: Span) -> Ty {
+        let limit = 1 << 20;
+        if n.is_some_and(|n| n > limit) {
+            self.diags.bad_argument(span, format!("an array has at most {limit} elements"));
+            return Ty::Error;
+        }
+        let n = n.map(|n| n as u32);
+        if let (TypeKind::Name(name), Some(n)) = (&elem.kind, n) {
+            match name.as_str() {
+                "string" => return Ty::Str { n },
+                "buffer" => return Ty::Buf { n },
+                "inet" => return Ty::Inet,
+                _ => {}
+            }
+        }
+        match self.type_of(elem) {
+            Ty::Error => Ty::Error,
+            elem => Ty::array(elem, n.unwrap_or(0)),
+        }
+    }
+
+    fn strukt(&mut self, kind: StructKind, name: &str, span: Span) -> Ty {
+        if let Some(id) = self.world.strukt(&mut self.types, Some(kind), name) {
+            return Ty::Struct(id);
+        }
+        let word = match kind {
+            StructKind::Struct => "struct",
+            StructKind::Union => "union",
+        };
+        let known = self.world.struct_names();
+        self.diags.unknown_type(span, &format!("{word} {name}"), known.iter().map(String::as_str));
+        Ty::Error
+    }
+
+    /// The type of one word, if there is one.
+    pub fn named_type(&mut self, name: &str) -> Option<Ty> {
+        let limit = self.config.max_strlen as u32;
+        let known = match name {
+            "bool" => Ty::Bool,
+            "int8" => Ty::int(8),
+            "int16" => Ty::int(16),
+            "int32" => Ty::int(32),
+            "int64" => Ty::I64,
+            "uint8" => Ty::uint(8),
+            "uint16" => Ty::uint(16),
+            "uint32" => Ty::U32,
+            "uint64" => Ty::U64,
+            "void" => Ty::Void,
+            "string" => Ty::Str { n: limit },
+            "buffer" => Ty::Buf { n: limit.saturating_sub(4) },
+            "inet" => Ty::Inet,
+            "macaddr_t" => Ty::Mac,
+            "timestamp" => Ty::Timestamp,
+            "cgroup_path_t" => Ty::CgroupPath,
+            "username_t" => Ty::Username,
+            "ksym_t" => Ty::Ksym,
+            "usym_t" => Ty::Usym,
+            _ => return c_int(&[name]).or_else(|| self.world.typedef(&mut self.types, name)),
+        };
+        Some(known)
+    }
+}
