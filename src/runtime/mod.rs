@@ -12,6 +12,7 @@ mod losses;
 mod maps;
 mod names;
 mod order;
+mod procmaps;
 mod relocate;
 mod session;
 mod shared;

@@ -15,6 +15,7 @@ use super::error::{LoadError, Problem};
 use super::event::{Body, Event, Loss, MapView};
 use super::maps::LiveMap;
 use super::names::Names;
+use super::procmaps::{self, ProcMaps};
 use super::shared::{Fresh, Shared};
 use super::stacks::StackMaps;
 use super::stream::{self, Flow};
@@ -83,6 +84,7 @@ mod token {
     pub const SIGNALS: u64 = 0;
     pub const TARGET: u64 = 1;
     pub const RINGS: u64 = 2;
+    pub const PROCESSES: u64 = 3;
 }
 
 /// While events flow, the reader looks each time after this, and producers need not wake it.
@@ -159,6 +161,7 @@ impl Session {
             crate::bug!("image has event base {}, not {}", image.event_base, self.next_event)
         }
         self.need_rings(&image)?;
+        self.need_processes(&image);
         let n_points: usize = image.programs.iter().map(|p| p.attach.len()).sum();
         limits::raise_files(FILES_MIN + 3 * (n_points + image.maps.len()) as u64);
         let maps = &self.user_maps;
@@ -247,6 +250,9 @@ impl Session {
                     self.stop.set(Some(Stop::Signal(signal)));
                 }
             }
+        }
+        if news.contains(&token::PROCESSES) {
+            self.symbols.borrow_mut().update();
         }
         if news.contains(&token::TARGET) && self.stop.get().is_none() {
             let exit = self.target.exit()?;
@@ -340,6 +346,21 @@ impl Session {
             self.stop.set(Some(Stop::Exit(code)));
         }
         Flow::Stop
+    }
+
+    /// Watches processes where their symbols will be asked for. Without the right to, those of processes that
+    /// have ended stay unknown.
+    fn need_processes(&self, image: &Image) {
+        let mut symbols = self.symbols.borrow_mut();
+        if symbols.is_watching() || !procmaps::are_needed(image) {
+            return;
+        }
+        let Ok(procs) = ProcMaps::new(self.target.pid()) else { return };
+        for fd in procs.fds() {
+            // Not being woken costs symbols at most.
+            let _ = self.poller.add(fd, token::PROCESSES, Trigger::Edge);
+        }
+        symbols.watch(procs);
     }
 
     fn need_rings(&mut self, image: &Image) -> Result<(), LoadError> {

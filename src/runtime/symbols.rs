@@ -5,15 +5,18 @@
 //! the first of its addresses is; each address is looked up once.
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
+use std::rc::Rc;
 
+use blazesym::helper::read_elf_build_id;
 use blazesym::normalize::{self, Normalizer};
-use blazesym::symbolize::source::{Kernel, Process, Source};
+use blazesym::symbolize::source::{Elf, Kernel, Process, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 use blazesym::{MaybeDefault, Pid};
 
+use super::procmaps::ProcMaps;
 use crate::image::RunConfig;
 use crate::value::Frame;
 
@@ -23,40 +26,92 @@ pub struct Symbols {
     symbolizer: OnceCell<Symbolizer>,
     kernel: HashMap<u64, Frame>,
     user: HashMap<(u32, u64), Frame>,
+    /// What processes have mapped, where that is watched.
+    procs: Option<ProcMaps>,
 }
 
 /// Caches are emptied at this size: addresses of processes that are long gone pile up.
 const CACHED_MAX: usize = 1 << 18;
 
 impl Symbols {
+    /// Remembers processes from now on, so that their symbols can be told when they have ended.
+    pub fn watch(&mut self, procs: ProcMaps) {
+        self.procs = Some(procs);
+    }
+
+    pub fn is_watching(&self) -> bool {
+        self.procs.is_some()
+    }
+
+    /// Takes in what has happened to processes.
+    pub fn update(&mut self) {
+        if let Some(procs) = &mut self.procs {
+            procs.update();
+        }
+    }
+
     /// The frames of kernel addresses.
     pub fn kernel(&mut self, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
         let missing: Vec<u64> = addrs.iter().copied().filter(|a| !self.kernel.contains_key(a)).collect();
         if !missing.is_empty() {
             // Names alone: no search for a vmlinux with debug information.
             let source = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
-            let frames = look_up(self.symbolizer(config), &Source::Kernel(source), &missing);
+            let frames =
+                look_up(self.symbolizer(config), &Source::Kernel(source), Input::AbsAddr(&missing), &missing);
             make_room(&mut self.kernel);
             self.kernel.extend(missing.into_iter().zip(frames));
         }
         addrs.iter().map(|a| self.kernel.get(a).cloned().unwrap_or_else(|| unknown(*a))).collect()
     }
 
-    /// The frames of addresses in a process. One that has ended is known only as far as it was asked for before.
+    /// The frames of addresses in a process, which may have ended if processes are watched.
     pub fn user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
         let missing: Vec<u64> =
             addrs.iter().copied().filter(|a| !self.user.contains_key(&(pid, *a))).collect();
         if !missing.is_empty() {
-            let source = Process { debug_syms: config.show_debug_info, ..Process::new(Pid::from(pid)) };
-            let frames = look_up(self.symbolizer(config), &Source::Process(source), &missing);
+            let frames = self.look_up_user(pid, &missing, config);
             make_room(&mut self.user);
             self.user.extend(missing.into_iter().map(|a| (pid, a)).zip(frames));
         }
         addrs.iter().map(|a| self.user.get(&(pid, *a)).cloned().unwrap_or_else(|| unknown(*a))).collect()
     }
 
+    fn look_up_user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
+        self.update();
+        let has_ended = self.procs.as_ref().is_some_and(|p| p.has_ended(pid));
+        let mut frames: Vec<Frame> = if has_ended {
+            addrs.iter().map(|a| unknown(*a)).collect()
+        } else {
+            let source = Process { debug_syms: config.show_debug_info, ..Process::new(Pid::from(pid)) };
+            look_up(self.symbolizer(config), &Source::Process(source), Input::AbsAddr(addrs), addrs)
+        };
+        let Some(procs) = &self.procs else { return frames };
+        // By file: what a process of that number had mapped.
+        let mut by_file: BTreeMap<Rc<str>, Vec<(usize, u64)>> = BTreeMap::new();
+        for (i, frame) in frames.iter().enumerate().filter(|(_, f)| f.symbol.is_none()) {
+            if let Some((path, offset)) = procs.find(pid, frame.addr) {
+                by_file.entry(path).or_default().push((i, offset));
+            }
+        }
+        for (path, places) in by_file {
+            let source = Elf { debug_syms: config.show_debug_info, ..Elf::new(&*path) };
+            let offsets: Vec<u64> = places.iter().map(|(_, offset)| *offset).collect();
+            let addrs: Vec<u64> = places.iter().map(|(i, _)| frames[*i].addr).collect();
+            let input = Input::FileOffset(offsets.as_slice());
+            let found = look_up(self.symbolizer(config), &Source::Elf(source), input, &addrs);
+            for ((i, _), frame) in places.iter().zip(found) {
+                frames[*i] = Frame { module: path.to_string(), ..frame };
+            }
+        }
+        frames
+    }
+
     /// Build id and file offset of addresses in a process.
     pub fn build_ids(&mut self, pid: u32, addrs: &[u64]) -> Vec<Frame> {
+        self.update();
+        if let Some(procs) = self.procs.as_ref().filter(|p| p.has_ended(pid)) {
+            return addrs.iter().map(|a| build_id_of_file(*a, procs.find(pid, *a))).collect();
+        }
         let opts = normalize::NormalizeOpts { sorted_addrs: false, ..Default::default() };
         let normalizer = Normalizer::builder().enable_build_ids(true).build();
         let Ok(found) = normalizer.normalize_user_addrs_opts(Pid::from(pid), addrs, &opts) else {
@@ -89,12 +144,21 @@ fn make_room<K, V>(cache: &mut HashMap<K, V>) {
     }
 }
 
-fn look_up(symbolizer: &Symbolizer, source: &Source, addrs: &[u64]) -> Vec<Frame> {
-    match symbolizer.symbolize(source, Input::AbsAddr(addrs)) {
+/// The frames of `input`, which are of `addrs`.
+fn look_up(symbolizer: &Symbolizer, source: &Source, input: Input<&[u64]>, addrs: &[u64]) -> Vec<Frame> {
+    match symbolizer.symbolize(source, input) {
         Ok(found) => found.into_iter().zip(addrs).map(|(s, a)| frame(s, *a)).collect(),
         // The process is gone, or /proc does not let us.
         Err(_) => addrs.iter().map(|a| unknown(*a)).collect(),
     }
+}
+
+fn build_id_of_file(addr: u64, place: Option<(Rc<str>, u64)>) -> Frame {
+    let build_id = place.and_then(|(path, offset)| {
+        let id = read_elf_build_id(Path::new(&*path)).ok()??;
+        Some((hex(&id), offset))
+    });
+    Frame { build_id, ..unknown(addr) }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -146,6 +210,21 @@ mod tests {
         assert!(name.contains("own_functions_are_found"), "{name}");
         assert_eq!(offset, 1);
         assert_eq!(frames[1], unknown(1));
+    }
+
+    #[test]
+    fn kernel_symbols_have_names() {
+        let kallsyms = std::fs::read_to_string("/proc/kallsyms").unwrap_or_default();
+        let addr = kallsyms.lines().find_map(|line| {
+            let (addr, name) = line.split_once(" T ")?;
+            (name == "vfs_read").then(|| u64::from_str_radix(addr, 16).ok())?
+        });
+        let Some(addr) = addr.filter(|&a| a != 0) else {
+            eprintln!("skipped: addresses of kernel symbols are hidden here");
+            return;
+        };
+        let frames = Symbols::default().kernel(&[addr + 4], &RunConfig::default());
+        assert_eq!(frames[0].symbol, Some(("vfs_read".to_owned(), 4)));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod proc;
 pub mod process;
 pub mod ringbuf;
 pub mod signal;
+pub mod taskwatch;
 pub mod time;
 pub mod tracefs;
 pub mod trial;

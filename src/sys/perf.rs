@@ -97,6 +97,28 @@ pub fn open(source: &Source, scope: Scope) -> io::Result<OwnedFd> {
     open_attr(&attr, scope)
 }
 
+/// Opens an event, disabled, whose ring tells of processes: forks, execs, code mapped, ends; each record ends in
+/// its time. Readable when `wake_bytes` are there.
+pub fn open_task_events(scope: Scope, wake_bytes: usize) -> io::Result<OwnedFd> {
+    let mut attr = libbpf_sys::perf_event_attr {
+        size: size_of::<libbpf_sys::perf_event_attr>() as u32,
+        type_: libbpf_sys::PERF_TYPE_SOFTWARE,
+        config: u64::from(libbpf_sys::PERF_COUNT_SW_DUMMY),
+        sample_type: u64::from(libbpf_sys::PERF_SAMPLE_TIME),
+        ..Default::default()
+    };
+    attr.set_disabled(1);
+    attr.set_mmap(1);
+    attr.set_mmap2(1);
+    attr.set_comm(1);
+    attr.set_comm_exec(1);
+    attr.set_task(1);
+    attr.set_sample_id_all(1);
+    attr.set_watermark(1);
+    attr.__bindgen_anon_2.wakeup_watermark = wake_bytes as u32;
+    open_attr(&attr, scope)
+}
+
 fn open_attr(attr: &libbpf_sys::perf_event_attr, scope: Scope) -> io::Result<OwnedFd> {
     let (pid, cpu) = match scope {
         Scope::Cpu(cpu) => (-1, cpu as i32),

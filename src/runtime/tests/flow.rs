@@ -97,7 +97,10 @@ fn a_command_runs_when_it_is_released() {
 #[test]
 fn the_end_of_a_process_is_seen() {
     let mut child = std::process::Command::new("sleep").arg("0.2").spawn().expect("sleep");
-    let Some(mut session) = session(Target::Pid(child.id())) else { return };
+    let Some(mut session) = session(Target::Pid(child.id())) else {
+        child.wait().expect("its end");
+        return;
+    };
     assert_eq!(session.poll(Duration::from_millis(20), &mut |_| {}).expect("poll"), None);
     let start = Instant::now();
     let mut stop = None;
@@ -277,4 +280,56 @@ fn clauses_share_maps_by_name() {
     other.event_base = session.next_event_base();
     let e = session.add(Rc::new(other), &world()).expect_err("another storage");
     assert!(e.to_string().contains("@"), "{e}");
+}
+
+/// Emits a `usym` of the caller of exit_group() in the target process.
+fn exits_image() -> Image {
+    let mut image = image(vec![EventKind::PrintValue]);
+    image.events[crate::image::EventId(0)].fields[0].ty = Ty::Usym;
+    image.events[crate::image::EventId(0)].size = 24;
+    let mut asm = Asm::default();
+    asm.mov(8, Src::Reg(1)).gate();
+    asm.load(8, 1, 8, 8).end_if(Jump::Ne, 1, Src::Imm(libc::SYS_exit_group as i32));
+    asm.call(Helper::GET_CURRENT_PID_TGID);
+    asm.op(Form::Alu { op: Alu::Rsh, wide: true, dst: 0, src: Src::Imm(32) });
+    asm.map(1, RelocKind::MapValue { map: GLOBALS, off: globals::TARGET_PID }).load(4, 1, 1, 0);
+    asm.end_if(Jump::Ne, 0, Src::Reg(1));
+    asm.store(8, R10, -8, Src::Reg(0));
+    // One frame of the user's stack.
+    const USER_STACK: i32 = 1 << 8;
+    asm.mov(1, Src::Reg(8))
+        .mov(2, Src::Reg(R10))
+        .add(2, -16)
+        .mov(3, Src::Imm(8))
+        .mov(4, Src::Imm(USER_STACK));
+    asm.call(Helper::GET_STACK).end_if(Jump::Ne, 0, Src::Imm(8));
+    asm.store(8, R10, -24, Src::Imm(0)).emit(OUTPUT, -24, 24);
+    let attach = Attach::RawTracepoint { category: String::new(), name: "sys_enter".into() };
+    add_program(&mut image, vec![attach], &mut asm);
+    image
+}
+
+#[test]
+fn symbols_of_a_process_that_has_ended() {
+    let argv = split_command("sh -c 'exit 0'").expect("a command");
+    let Some(mut session) = session(Target::Command(argv)) else { return };
+    session.add(Rc::new(exits_image()), &world()).expect("a clause");
+    session.release().expect("runs");
+    let pid = session.target_pid().expect("a child");
+    let start = Instant::now();
+    // Nothing is looked up while it lives: it is a zombie here.
+    let is_zombie = || std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "));
+    while !is_zombie() && start.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let mut names = Vec::new();
+    let mut take = |e: Event| {
+        if let Body::Value(Value::Text(name)) = e.body {
+            names.push(name.clone());
+        }
+    };
+    while session.poll(Duration::from_secs(1), &mut take).expect("poll").is_none() {}
+    session.finish(&mut take).expect("an end");
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert!(names[0].contains("exit"), "{names:?}");
 }
