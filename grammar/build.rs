@@ -1,8 +1,7 @@
 //! Makes the parser from `grammar/script.lalrpop`; the code goes to cargo's output directory.
 
 fn main() {
-    println!("cargo::rerun-if-changed=grammar/build.rs");
-    println!("cargo::rerun-if-changed=grammar/script.lalrpop");
+    println!("cargo::rerun-if-changed=grammar");
     let out = std::env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     lalrpop::Configuration::new()
         .set_in_dir("grammar")

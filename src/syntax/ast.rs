@@ -137,7 +137,8 @@ pub struct ApPart {
 #[derive(Clone, Debug)]
 pub struct Block {
     pub stmts: Vec<Stmt>,
-    /// A last expression without `;`: the value of a block expression, else a plain statement.
+    /// A last expression without `;`: the value of a block expression, else a plain statement. A last `if`
+    /// with `else`, or a last block, is here too if all its branches have a tail and no `;` follows.
     pub tail: Option<Box<Expr>>,
     pub span: Span,
 }
@@ -211,6 +212,7 @@ pub enum Else {
     Block(Block),
 }
 
+/// An expression. Brackets around it leave no node, but its span includes them.
 #[derive(Clone, Debug)]
 pub struct Expr {
     pub kind: ExprKind,

@@ -373,3 +373,80 @@ fn spans_cover_text() {
     let (e, _) = parse_expr(FileId(3), " a+b ", 100);
     assert_eq!(e.span, Span::new(FileId(3), 101, 104));
 }
+
+/// Lines as people write them.
+#[test]
+fn idioms() {
+    for (text, want) in [
+        (
+            "$sk = ((struct sock *) arg0); $f = $sk->__sk_common.skc_family;",
+            "{$sk=<struct sock*>arg0;$f=$sk->__sk_common.skc_family;}",
+        ),
+        ("@us = hist((nsecs - @start[tid]) / 1000);", "{@us=hist(((nsecs-@start[tid])/1000));}"),
+        ("$x = *(uint8 *)($y + 1) | (uint64)*$p << 32;", "{$x=((*<uint8*>($y+1))|(<uint64>(*$p)<<32));}"),
+        ("if (!(args.flags & 0x10)) { return; }", "{if (!(args.flags&16)){return ;};}"),
+        (
+            "if (args.ret == (uint32)-1 || (int32)retval < 0) { }",
+            "{if ((args.ret==<uint32>(-1))||(<int32>retval<0)){};}",
+        ),
+        (
+            "(1 << 3) * 2; (args.a) * 2; (@x) * 2; ($x) - 1; (arg0) & 1; (1) - 1",
+            "{((1<<3)*2);(args.a*2);(@x*2);($x-1);(arg0&1);(1-1)}",
+        ),
+        (
+            "@[ustack, func, probe] = count(); delete(@a[tid]); clear(@);",
+            "{@[ustack,func,probe]=count();delete(@a[tid]);clear(@);}",
+        ),
+        (
+            "printf(\"%s %d\\n\", str(((struct x *)arg0)->name), $1 > 0 ? -1 : 1)",
+            "{printf(\"%s %d\\n\",str(<struct x*>arg0->name),(($1>0)?(-1):1))}",
+        ),
+        (
+            "@c[str($2)]++; ++@n; @total += args.ret; $p->q[0]--",
+            "{(@c[str($2)]++);(++@n);@total+=args.ret;($p->q[0]--)}",
+        ),
+        (
+            "while ($i < (uint8)10) { $i++ } unroll (5) { $j = $j + 1; }",
+            "{while ($i<<uint8>10){($i++)};unroll 5{$j=($j+1);};}",
+        ),
+        (
+            "let $t = (pid, comm, (1, 2)); print($t.2.0); let $r = (a = 1,);",
+            "{let $t=tuple(pid,comm,tuple(1,2));print($t.2.0);let $r=record(a=1);}",
+        ),
+        (
+            "print((1, \"a\")); print(@x, 10, 1000); exit(1)",
+            "{print(tuple(1,\"a\"));print(@x,10,1000);exit(1)}",
+        ),
+        (
+            "nsecs(boot); kstack(perf, 3); strftime(\"%H\", nsecs); signal(\"KILL\")",
+            "{nsecs(boot);kstack(perf,3);strftime(\"%H\",nsecs);signal(\"KILL\")}",
+        ),
+        ("$a = $b == 0 ? 1 : $b > 5 ? 2 : 3;", "{$a=(($b==0)?1:(($b>5)?2:3));}"),
+        (
+            "$x = (uint64)$a.b->c[1]; $y = (uint64)($a + 1) * 2",
+            "{$x=<uint64>$a.b->c[1];$y=(<uint64>($a+1)*2);}",
+        ),
+        (
+            "$t = (struct task_struct *)curtask;\n\n@[$t->comm] = count()",
+            "{$t=<struct task_struct*>curtask;@[$t->comm]=count();}",
+        ),
+        ("@a = $x / $y; @b = $x/$y; @c = $x /* c */ / // d\n $y;", "{@a=($x/$y);@b=($x/$y);@c=($x/$y);}"),
+    ] {
+        assert_eq!(body(text), want);
+    }
+    for text in [
+        "t:syscalls:sys_enter_openat,t:syscalls:sys_enter_open{@[comm]=count()}",
+        "tracepoint:block:block_rq_issue /@start[args.dev, args.sector]/ { }",
+        "kretprobe:vfs_read/@start[tid] && retval>0/{delete(@start[tid]);}",
+        "usdt:/usr/sbin/mysqld:mysql:query__start { } uretprobe:/bin/bash:readline { }",
+        "hardware:cache-misses:1e6 { } software:faults:100 { } s:cs: { }",
+        "profile:hz:99 /pid/ { @[kstack] = count(); } interval:1s { exit(); } p:99 { }",
+        "rawtracepoint:sched_switch { @[args.prev.comm, args.next.pid] = count(); }",
+        "fentry:vmlinux:vfs_read,kfunc:tcp_* { args.file.f_path.dentry.d_name.name }",
+        "watchpoint:0x10000000:8:rw { } iter:task_file:list { } self:signal:SIGUSR1 { } bench:a { }",
+        "uprobe:/lib/x86_64-linux-gnu/libc.so.6:malloc,\nuprobe:libc:free /comm == \"a/{\"/\n{ }",
+        "uprobe:/bin/app:\"foo(int, char const*)\" { } uprobe:./a.out:main+0x10{} u:/a@x.c:12:3 {}",
+    ] {
+        ok(text);
+    }
+}
