@@ -419,10 +419,13 @@ mod tests {
     fn own_static_functions_are_found() {
         let own = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
         assert!(!functions(&own, "*own_static_functions_are_found*").unwrap().is_empty());
-        let Err(Missing::Unreadable { why, .. }) = functions("/etc/passwd", "main") else {
-            panic!("no ELF file")
-        };
-        assert_eq!(why, "/etc/passwd is not an ELF file");
+        let text = std::env::temp_dir().join(format!("awl-text-{}", std::process::id()));
+        fs::write(&text, "no binary").unwrap();
+        let path = text.to_str().unwrap();
+        let answer = functions(path, "main");
+        fs::remove_file(&text).unwrap();
+        let Err(Missing::Unreadable { why, .. }) = answer else { panic!("{answer:?}") };
+        assert_eq!(why, format!("{path} is not an ELF file"));
         assert_eq!(functions("/no/such/file", "main"), Err(Missing::No));
     }
 }
