@@ -28,6 +28,24 @@ pub struct Code {
 #[derive(Debug)]
 pub struct TooLong;
 
+/// The registers of one instruction's operands.
+struct Regs<'a>(&'a [Allocation]);
+
+impl Regs<'_> {
+    fn at(&self, n: usize) -> u8 {
+        match self.0[n].as_reg() {
+            Some(r) => r.hw_enc() as u8,
+            None => crate::bug!("an operand in no register"),
+        }
+    }
+    fn second(&self, b: Second, n: usize) -> Src {
+        match b {
+            Second::Reg => Src::Reg(self.at(n)),
+            Second::Imm(imm) => Src::Imm(imm),
+        }
+    }
+}
+
 struct Emit<'a> {
     code: &'a VCode,
     output: &'a Output,
@@ -152,64 +170,75 @@ impl Emit<'_> {
     }
 
     fn inst(&mut self, block: usize, i: usize, next: Option<usize>, span: Span) {
-        let allocs = self.output.inst_allocs(regalloc2::Inst::new(i));
-        let reg = |n: usize| match allocs[n].as_reg() {
-            Some(r) => r.hw_enc() as u8,
-            None => crate::bug!("an operand in no register"),
-        };
-        let second = |b: Second, n: usize| match b {
-            Second::Reg => Src::Reg(reg(n)),
-            Second::Imm(imm) => Src::Imm(imm),
-        };
-        let at = |base: Base, off: i16, n: usize| match base {
-            Base::Reg => (reg(n), off),
-            Base::Frame(slot) => (R10, self.frame.slot_off(slot, off)),
-        };
+        let regs = Regs(self.output.inst_allocs(regalloc2::Inst::new(i)));
         self.lines.note(self.insns.len() as u32, span);
-        match self.code.insts[i].what.clone() {
+        let code = self.code;
+        match &code.insts[i].what {
             Machine::Args => {}
-            Machine::Imm(imm) => self.number(reg(0), imm),
-            Machine::Sym(sym) => self.symbol(reg(0), sym),
+            Machine::Imm(imm) => self.number(regs.at(0), *imm),
+            Machine::Sym(sym) => self.symbol(regs.at(0), *sym),
             Machine::Core { imm, kind, access } => {
-                self.reloc(RelocKind::Core { kind, access });
-                self.push(mov(reg(0), Src::Imm(imm)));
+                self.reloc(RelocKind::Core { kind: *kind, access: *access });
+                self.push(mov(regs.at(0), Src::Imm(*imm)));
             }
             Machine::FrameAddr { slot, off } => {
-                let off = self.frame.slot_off(slot, off as i16);
-                self.push(mov(reg(0), Src::Reg(R10)));
-                self.push(Form::Alu { op: Alu::Add, wide: true, dst: reg(0), src: Src::Imm(off.into()) });
+                let (dst, off) = (regs.at(0), self.frame.slot_off(*slot, *off));
+                self.push(mov(dst, Src::Reg(R10)));
+                self.push(Form::Alu { op: Alu::Add, wide: true, dst, src: Src::Imm(off.into()) });
             }
             Machine::Mov { w } => {
-                let (dst, src) = (reg(0), Src::Reg(reg(1)));
-                self.push(Form::Alu { op: Alu::Mov, wide: w == Width::W64, dst, src });
+                let (dst, src) = (regs.at(0), Src::Reg(regs.at(1)));
+                self.push(Form::Alu { op: Alu::Mov, wide: *w == Width::W64, dst, src });
             }
             Machine::Alu { op, w, b } => {
-                let src = second(b, 2);
-                self.push(Form::Alu { op: alu(op), wide: w == Width::W64, dst: reg(0), src });
+                let (dst, src) = (regs.at(0), regs.second(*b, 2));
+                self.push(Form::Alu { op: alu(*op), wide: *w == Width::W64, dst, src });
             }
-            Machine::Neg => self.push(Form::Neg { wide: true, dst: reg(0) }),
-            Machine::Swap { bits } => self.push(Form::Swap { dst: reg(0), big: true, bits }),
+            Machine::Neg => self.push(Form::Neg { wide: true, dst: regs.at(0) }),
+            Machine::Swap { bits } => self.push(Form::Swap { dst: regs.at(0), big: true, bits: *bits }),
             Machine::Umin { max } => {
                 // Verifier: the bound holds for the compared register alone, so nothing comes between.
-                self.push(Form::If { op: Jump::Le, wide: true, a: reg(0), b: Src::Imm(max), off: 1 });
-                self.push(mov(reg(0), Src::Imm(max)));
+                let (a, b) = (regs.at(0), Src::Imm(*max));
+                self.push(Form::If { op: Jump::Le, wide: true, a, b, off: 1 });
+                self.push(mov(a, b));
             }
             Machine::Set { cc, b } => {
-                let (op, a, b) = (jump(cc), reg(1), second(b, 2));
-                self.push(mov(reg(0), Src::Imm(1)));
-                self.push(Form::If { op, wide: true, a, b, off: 1 });
-                self.push(mov(reg(0), Src::Imm(0)));
+                let (a, b) = (regs.at(1), regs.second(*b, 2));
+                self.push(mov(regs.at(0), Src::Imm(1)));
+                self.push(Form::If { op: jump(*cc), wide: true, a, b, off: 1 });
+                self.push(mov(regs.at(0), Src::Imm(0)));
             }
+            what @ (Machine::Load { .. } | Machine::Store { .. } | Machine::Atomic { .. }) => {
+                self.memory(what, &regs);
+            }
+            Machine::Call(callee) => self.call(*callee),
+            Machine::Jump => self.goto(self.target(block, 0), next),
+            Machine::Branch { cc, b } => {
+                let (a, b) = (regs.at(0), regs.second(*b, 1));
+                self.branch(*cc, a, b, (self.target(block, 0), self.target(block, 1)), next);
+            }
+            Machine::Ret => self.push(Form::Exit),
+        }
+    }
+
+    fn memory(&mut self, what: &Machine, regs: &Regs<'_>) {
+        let frame = self.frame;
+        let place = |base: Base, off: i16, n: usize| match base {
+            Base::Reg => (regs.at(n), off),
+            Base::Frame(slot) => (R10, frame.slot_off(slot, off)),
+        };
+        match *what {
             Machine::Load { size, base, off, field } => {
-                let (base, off) = at(base, off, 1);
+                let (base, off) = place(base, off, 1);
                 if let Some(access) = field {
                     self.reloc(RelocKind::Core { kind: CoreKind::ByteOffset, access });
                 }
-                self.push(Form::Load { bytes: size.bytes() as u8, sext: false, dst: reg(0), base, off });
+                let dst = regs.at(0);
+                self.push(Form::Load { bytes: size.bytes() as u8, sext: false, dst, base, off });
             }
             Machine::Store { size, base, off, v } => {
-                let n_base = usize::from(base == Base::Reg);
-                let ((base, off), src) = (at(base, off, 0), second(v, n_base));
+                let src = regs.second(v, usize::from(base == Base::Reg));
+                let (base, off) = place(base, off, 0);
                 self.push(Form::Store { bytes: size.bytes() as u8, base, off, src });
             }
             Machine::Atomic { op, size, base, off } => {
@@ -218,16 +247,11 @@ impl Emit<'_> {
                     AtomicOp::FetchAdd | AtomicOp::Xchg => (1, 2),
                     AtomicOp::CmpXchg => (1, 3),
                 };
-                let ((base, off), src) = (at(base, off, n), reg(v));
-                self.push(Form::Atomic { op: atomic(op), bytes: size.bytes() as u8, base, off, src });
+                let (base, off) = place(base, off, n);
+                let (op, src) = (atomic(op), regs.at(v));
+                self.push(Form::Atomic { op, bytes: size.bytes() as u8, base, off, src });
             }
-            Machine::Call(callee) => self.call(callee),
-            Machine::Jump => self.goto(self.target(block, 0), next),
-            Machine::Branch { cc, b } => {
-                let (a, b) = (reg(0), second(b, 1));
-                self.branch(cc, a, b, (self.target(block, 0), self.target(block, 1)), next);
-            }
-            Machine::Ret => self.push(Form::Exit),
+            _ => crate::bug!("{what:?} is no access"),
         }
     }
 

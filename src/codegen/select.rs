@@ -19,7 +19,7 @@ use crate::ir::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Remat {
     Const(i64),
-    Frame { slot: Slot, off: i32 },
+    Frame { slot: Slot, off: i16 },
     Sym(Sym),
     Core { kind: CoreKind, access: AccessId },
 }
@@ -176,7 +176,7 @@ impl Select<'_> {
             Op::FuncAddr(f) => Some(Remat::Sym(Sym::Func(f))),
             Op::Core { kind, access } => Some(Remat::Core { kind, access }),
             Op::Bin { .. } => match self.addr(v, 0, 0) {
-                Addr::Frame(slot, off) => Some(Remat::Frame { slot, off: off.into() }),
+                Addr::Frame(slot, off) => Some(Remat::Frame { slot, off }),
                 Addr::Value(..) | Addr::Far(..) => None,
             },
             _ => None,

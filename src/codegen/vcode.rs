@@ -53,7 +53,7 @@ pub enum Machine {
     /// def
     Core { imm: i32, kind: CoreKind, access: AccessId },
     /// def: the address of byte `off` of a slot
-    FrameAddr { slot: Slot, off: i32 },
+    FrameAddr { slot: Slot, off: i16 },
     /// def, use
     Mov { w: Width },
     /// def (in the register of the first use), use, use if `b` is one

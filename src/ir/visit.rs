@@ -79,7 +79,16 @@ impl Op {
     pub fn effect(&self, kind_of: impl Fn(Value) -> Kind) -> Effect {
         let write = |addr: &Value| match kind_of(*addr) {
             Kind::Stack => Effect::Private,
-            _ => Effect::Public,
+            Kind::Int
+            | Kind::Ctx
+            | Kind::Map
+            | Kind::MapValue
+            | Kind::MapValueOrNull
+            | Kind::Btf
+            | Kind::BtfOrNull
+            | Kind::Kernel
+            | Kind::User
+            | Kind::Func => Effect::Public,
         };
         match self {
             Op::Const(_)
