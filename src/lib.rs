@@ -9,6 +9,7 @@ pub mod image;
 pub mod ir;
 pub mod isa;
 pub mod lang;
+pub mod lower;
 pub mod opt;
 pub mod output;
 pub mod runtime;

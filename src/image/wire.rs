@@ -38,6 +38,8 @@ pub mod globals {
     /// `u64` device and inode of awl's PID namespace.
     pub const PIDNS_DEV: u32 = 40;
     pub const PIDNS_INO: u32 = 48;
+    /// `u64`: what is added to the boot clock for `nsecs(sw_tai)`.
+    pub const TAI_OFFSET: u32 = 56;
     pub const BYTES: u32 = 64;
 }
 
@@ -71,7 +73,7 @@ pub enum EventKind {
     Time {
         format: String,
     },
-    /// Fields: strings.
+    /// Field: a buffer of strings, each with its NUL.
     Join {
         separator: String,
     },

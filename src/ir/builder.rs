@@ -189,6 +189,9 @@ impl Builder {
         self.var_kinds.push(kind);
         Var(self.n_vars - 1)
     }
+    pub fn var_kind(&self, var: Var) -> Kind {
+        self.var_kinds[var.0 as usize]
+    }
     pub fn set(&mut self, var: Var, v: Value) {
         self.defs.insert((self.cur, var), v);
     }

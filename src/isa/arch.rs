@@ -10,6 +10,8 @@ pub struct Arch {
     pub args: &'static [&'static str],
     /// Names of the registers that carry a system call's arguments.
     pub syscall_args: &'static [&'static str],
+    /// Name of the register that keeps a system call's number while it runs.
+    pub syscall_nr: &'static str,
     pub ret: &'static str,
     pub ip: &'static str,
     pub sp: &'static str,
@@ -51,6 +53,7 @@ pub static X86_64: Arch = Arch {
     ],
     args: &["di", "si", "dx", "cx", "r8", "r9"],
     syscall_args: &["di", "si", "dx", "r10", "r8", "r9"],
+    syscall_nr: "orig_rax",
     ret: "ax",
     ip: "ip",
     sp: "sp",

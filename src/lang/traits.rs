@@ -95,8 +95,25 @@ pub trait LowerCx {
     fn data(&self) -> CallData;
     fn ret_ty(&self) -> Ty;
 
+    /// Whether nobody looks at the result: the call is a statement.
+    fn is_discarded(&self) -> bool;
+
     /// Uninitialised memory of this function, 8-aligned.
     fn temp(&mut self, bytes: u32, name: &'static str) -> Value;
+    /// Memory for the result: where it is wanted if that is known, else as `temp` gives it.
+    fn out(&mut self, bytes: u32, name: &'static str) -> Value;
+    /// The program's context.
+    fn ctx(&mut self) -> Value;
+    /// The address of byte `off` of `wire::globals`.
+    fn global(&mut self, off: u32) -> Value;
+    /// A constant string, with its NUL, in memory.
+    fn literal(&mut self, text: &[u8]) -> Operand;
+    /// Index of a text in `Image::strings`.
+    fn string_index(&mut self, text: &str) -> u32;
+    /// Argument `i` of a context of `u64` values, of the given type.
+    fn context_arg(&mut self, i: u32, ty: &Ty) -> Operand;
+    /// Whether BTF pointers that this program gets are read directly.
+    fn reads_directly(&self) -> bool;
     /// The current task: a BTF pointer where programs of this type may read through it, else a kernel address.
     fn task(&mut self) -> Value;
     /// Reads a member path of a kernel struct (`real_parent.tgid`) through a pointer as `task()` gives it, like
@@ -104,18 +121,25 @@ pub trait LowerCx {
     fn kernel_field(&mut self, base: Value, strukt: &str, path: &str) -> Option<Operand>;
     /// Reads `len` bytes (a value, bounded by `max`) into `dst`; a fault leaves zeros.
     fn read(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32);
-    /// Reads a string of at most `n` bytes with its NUL into `dst`; yields its length with the NUL, 0..=n.
+    /// Reads a string of at most `n` bytes with its NUL into `dst`; a fault leaves zeros. Yields its length with
+    /// the NUL, or what is below 0 after a fault.
     fn read_str(&mut self, space: ReadSpace, dst: Value, src: Value, n: u32) -> Value;
+    /// The same of at most `len` bytes, `max` at most; what follows the string is zero.
+    fn read_str_upto(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32) -> Value;
     /// Which space a pointer-like argument is in.
     fn space_of(&self, i: usize) -> ReadSpace;
     /// Emits a record with these values.
     fn emit(&mut self, kind: EventKind, fields: &[(Ty, Operand)]);
+    /// Emits a record with the arguments from `from` on, computed where they will lie.
+    fn emit_args(&mut self, kind: EventKind, from: usize);
     /// Adds one to a loss counter.
     fn lose(&mut self, kind: LossKind);
     /// Copies a value of type `ty` to `dst + off`.
     fn store(&mut self, ty: &Ty, v: Operand, dst: Value, off: i32);
     /// The stack of the given type: walks, hashes and stores the frames, and yields the value in memory.
     fn stack(&mut self, ty: crate::ty::StackTy) -> Operand;
+    /// What is kept of the stack with that key: the number of frames, then the frames. Goes to `gone` if nothing is.
+    fn stack_frames(&mut self, ty: crate::ty::StackTy, key: Value, gone: crate::ir::Block) -> Value;
     /// Ends the program (for `exit`).
     fn return_now(&mut self);
     /// Deletes a map's element; yields 1 if it was there. `key` as from `arg_key`.

@@ -273,17 +273,15 @@ fn exit_code(args: &[Value]) -> u32 {
     }
 }
 
-/// Strings up to the last that is not empty, with a line break at the end.
+/// The strings of a buffer, in which each ends with a NUL, and a line break.
 fn joined(args: &[Value], separator: &[u8]) -> Vec<u8> {
-    let texts: Vec<&[u8]> = args
-        .iter()
-        .map(|arg| match arg {
-            Value::Str { bytes, .. } => bytes.as_slice(),
-            _ => &[],
-        })
-        .collect();
-    let used = texts.iter().rposition(|t| !t.is_empty()).map_or(0, |i| i + 1);
-    let mut line = texts[..used].join(separator);
+    let mut line = match args.first() {
+        Some(Value::Buf(bytes)) => match bytes.split_last() {
+            Some((0, texts)) => texts.split(|b| *b == 0).collect::<Vec<_>>().join(separator),
+            _ => bytes.clone(),
+        },
+        _ => Vec::new(),
+    };
     line.push(b'\n');
     line
 }
@@ -293,11 +291,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn join_ends_at_the_last_argument() {
-        let text = |s: &str| Value::Str { bytes: s.as_bytes().to_vec(), truncated: false };
-        let args = [text("sh"), text(""), text("-c"), text(""), text("")];
-        assert_eq!(joined(&args, b" "), b"sh  -c\n");
-        assert_eq!(joined(&args[3..], b","), b"\n");
+    fn join_puts_a_separator_between_strings() {
+        let line = |bytes: &[u8]| joined(&[Value::Buf(bytes.to_vec())], b", ");
+        assert_eq!(line(b"sh\0\0-c\0"), b"sh, , -c\n");
+        assert_eq!(line(b"sh\0"), b"sh\n");
+        assert_eq!(line(b""), b"\n");
     }
 
     #[test]

@@ -115,6 +115,7 @@ impl Session {
         }
         let shared = Shared::new().map_err(|e| map_error(".globals", &e))?;
         shared.set_u64(globals::START_NS, time::boot_ns());
+        shared.set_u64(globals::TAI_OFFSET, time::tai_ns().wrapping_sub(time::boot_ns()));
         shared.set_u64(globals::SEED, process::random_u64());
         shared.set(globals::TARGET_PID, target.pid().unwrap_or(0));
         if let Ok((dev, ino)) = process::pid_namespace() {

@@ -240,6 +240,9 @@ pub fn threads(pid: u32) -> io::Result<Vec<u32>> {
     Ok(tasks.flatten().filter_map(|t| t.file_name().to_str()?.parse().ok()).collect())
 }
 
+/// Inode number of the first PID namespace (`PROC_PID_INIT_INO`, include/linux/proc_ns.h).
+pub const INIT_PID_NS: u64 = 0xefff_fffc;
+
 /// Device and inode of this process's PID namespace.
 pub fn pid_namespace() -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;

@@ -9,6 +9,11 @@ pub fn boot_ns() -> u64 {
     now(libc::CLOCK_BOOTTIME)
 }
 
+/// Nanoseconds of international atomic time since 1970.
+pub fn tai_ns() -> u64 {
+    now(libc::CLOCK_TAI)
+}
+
 /// Nanoseconds since 1970.
 pub fn wall_ns() -> u64 {
     now(libc::CLOCK_REALTIME)

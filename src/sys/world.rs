@@ -73,6 +73,9 @@ impl World for LinuxWorld {
     fn n_cpus(&self) -> u32 {
         proc::n_cpus_possible()
     }
+    fn in_init_pid_ns(&self) -> bool {
+        super::process::pid_namespace().is_ok_and(|(_, ino)| ino == super::process::INIT_PID_NS)
+    }
 
     fn strukt(&self, types: &mut TypeTable, kind: Option<StructKind>, name: &str) -> Option<StructId> {
         self.kernel()?.strukt(types, kind, name)

@@ -209,6 +209,15 @@ impl Ty {
         }
     }
 
+    /// The types of the fields of a tuple or record; empty for others.
+    pub fn fields(&self) -> Vec<Ty> {
+        match self {
+            Ty::Tuple(f) => f.to_vec(),
+            Ty::Record(f) => f.iter().map(|(_, t)| t.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Offsets of the fields of a tuple or record; empty for others.
     pub fn field_offsets(&self, types: &TypeTable) -> Vec<u32> {
         match self {

@@ -76,6 +76,10 @@ pub trait World {
     fn features(&self) -> &dyn Features;
     /// Possible CPUs.
     fn n_cpus(&self) -> u32;
+    /// Whether awl's process ids are those of the whole machine.
+    fn in_init_pid_ns(&self) -> bool {
+        true
+    }
 
     // --- types -------------------------------------------------------------------------------------------
     /// The kernel's struct or union of that name (also through a typedef), entered into `types` unloaded.

@@ -1,51 +1,89 @@
 //! Lowering of `builtins/machine.rs`. Clocks, CPUs, randomness, registers, symbols of the machine.
 
+use super::{folded, number};
+use crate::image::wire::globals;
+use crate::ir::{BinOp, Size, Value};
+use crate::isa::Helper;
+use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand};
 
 pub fn cpu(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "cpu")
+    Operand::Val(cx.b().call(Helper::GET_SMP_PROCESSOR_ID, &[]))
 }
 
-pub fn ncpus(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "ncpus")
+pub fn ncpus(_: &mut dyn LowerCx) -> Operand {
+    folded("ncpus")
 }
 
 pub fn numaid(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "numaid")
+    Operand::Val(cx.b().call(Helper::GET_NUMA_NODE_ID, &[]))
 }
 
+/// The boot clock, unless another is named. `sw_tai` is the boot clock and the difference that awl measured at
+/// its start.
 pub fn nsecs(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "nsecs")
+    let CallData::Text(clock) = cx.data() else { return Operand::Val(boot_ns(cx)) };
+    Operand::Val(match clock.as_str() {
+        "monotonic" => cx.b().call(Helper::KTIME_GET_NS, &[]),
+        "tai" => cx.b().call(Helper::KTIME_GET_TAI_NS, &[]),
+        "sw_tai" => {
+            let now = boot_ns(cx);
+            let at = cx.global(globals::TAI_OFFSET);
+            let offset = cx.b().load(Size::B8, at, 0);
+            cx.b().bin(BinOp::Add, now, offset)
+        }
+        _ => boot_ns(cx),
+    })
 }
 
 pub fn elapsed(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "elapsed")
+    let now = boot_ns(cx);
+    let at = cx.global(globals::START_NS);
+    let start = cx.b().load(Size::B8, at, 0);
+    Operand::Val(cx.b().bin(BinOp::Sub, now, start))
+}
+
+fn boot_ns(cx: &mut dyn LowerCx) -> Value {
+    cx.b().call(Helper::KTIME_GET_BOOT_NS, &[])
 }
 
 pub fn jiffies(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "jiffies")
+    Operand::Val(cx.b().call(Helper::JIFFIES64, &[]))
 }
 
 pub fn rand(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "rand")
+    Operand::Val(cx.b().call(Helper::GET_PRANDOM_U32, &[]))
 }
 
 pub fn reg(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "reg")
+    let CallData::Ints(offset) = cx.data() else { crate::bug!("reg() without an offset") };
+    let ctx = cx.ctx();
+    Operand::Val(cx.b().load(Size::B8, ctx, offset[0] as i32))
 }
 
-pub fn kaddr(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "kaddr")
+pub fn kaddr(_: &mut dyn LowerCx) -> Operand {
+    folded("kaddr")
 }
 
 pub fn ksym(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "ksym")
+    Operand::Val(number(cx, 0))
 }
 
 pub fn usym(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "usym")
+    let addr = number(cx, 0);
+    user_symbol(cx, addr)
 }
 
-pub fn cgroupid(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "cgroupid")
+/// Address and process.
+pub fn user_symbol(cx: &mut dyn LowerCx, addr: Value) -> Operand {
+    let ids = cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]);
+    let tgid = cx.b().bin_imm(BinOp::Lshr, ids, 32);
+    let dst = cx.out(16, "usym");
+    cx.b().store(Size::B8, dst, 0, addr);
+    cx.b().store(Size::B8, dst, 8, tgid);
+    Operand::Mem { ptr: dst, off: 0 }
+}
+
+pub fn cgroupid(_: &mut dyn LowerCx) -> Operand {
+    folded("cgroupid")
 }

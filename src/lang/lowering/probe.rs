@@ -1,35 +1,100 @@
 //! Lowering of `builtins/probe.rs`. What the probe offers.
 
+use super::folded;
+use super::machine::user_symbol;
+use crate::image::When;
+use crate::ir::{Kind, Size, Value};
+use crate::isa::Helper;
+use crate::lang::probes::{Ctx, Provider, UserRegs};
+use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand};
+use crate::ty::Ty;
 
 pub fn argn(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "argn")
+    let CallData::Ints(n) = cx.data() else { crate::bug!("argN without its number") };
+    let n = n[0] as u32;
+    match cx.probe().ctx {
+        Ctx::Regs { .. } | Ctx::Perf => {
+            let Some(name) = cx.world().arch().args.get(n as usize) else {
+                crate::bug!("arg{n} is in no register")
+            };
+            Operand::Val(register(cx, name))
+        }
+        Ctx::None
+        | Ctx::Record(_)
+        | Ctx::BtfArgs { .. }
+        | Ctx::RawArgs
+        | Ctx::SysEnter(_)
+        | Ctx::SysExit(_) => cx.context_arg(n, &Ty::U64),
+    }
+}
+
+/// A register of the context by its name.
+fn register(cx: &mut dyn LowerCx, name: &str) -> Value {
+    let Some(off) = cx.world().arch().reg(name) else { crate::bug!("no register {name}") };
+    let ctx = cx.ctx();
+    cx.b().load(Size::B8, ctx, off as i32)
 }
 
 pub fn retval(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "retval")
+    match cx.probe().ctx.clone() {
+        Ctx::BtfArgs { ret: Some((_, n)), .. } => {
+            let ty = cx.ret_ty();
+            cx.context_arg(n, &ty)
+        }
+        _ => {
+            let name = cx.world().arch().ret;
+            Operand::Val(register(cx, name))
+        }
+    }
 }
 
 pub fn ctx(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "ctx")
+    let p = cx.ctx();
+    Operand::Val(cx.b().retype(p, Kind::Kernel))
 }
 
+/// The kernel's own word on it where it has one; else, at an entry, the instruction pointer.
 pub fn func(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "func")
+    let probe = cx.probe();
+    let (is_user, is_entry) = match probe.ctx {
+        Ctx::Regs { when, user } => (*user == UserRegs::User, *when == When::Entry),
+        Ctx::None
+        | Ctx::Record(_)
+        | Ctx::BtfArgs { .. }
+        | Ctx::RawArgs
+        | Ctx::SysEnter(_)
+        | Ctx::SysExit(_)
+        | Ctx::Perf => (matches!(probe.provider, Provider::Uprobe | Provider::Uretprobe), false),
+    };
+    let knows = cx.world().features().helper(Helper::GET_FUNC_IP);
+    let addr = if knows && !(is_user && is_entry) {
+        let ctx = cx.ctx();
+        cx.b().call(Helper::GET_FUNC_IP, &[ctx])
+    } else {
+        let name = cx.world().arch().ip;
+        register(cx, name)
+    };
+    if is_user { user_symbol(cx, addr) } else { Operand::Val(addr) }
 }
 
-pub fn probe(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "probe")
+pub fn probe(_: &mut dyn LowerCx) -> Operand {
+    folded("probe")
 }
 
-pub fn probetype(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "probetype")
+pub fn probetype(_: &mut dyn LowerCx) -> Operand {
+    folded("probetype")
 }
 
 pub fn kstack(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "kstack")
+    stack(cx)
 }
 
 pub fn ustack(cx: &mut dyn LowerCx) -> Operand {
-    super::unwritten(cx, "ustack")
+    stack(cx)
+}
+
+fn stack(cx: &mut dyn LowerCx) -> Operand {
+    let CallData::Stack(ty) = cx.data() else { crate::bug!("a stack without its type") };
+    cx.stack(ty)
 }

@@ -1,0 +1,354 @@
+//! A function being lowered: its builder, the homes of its locals, its ways out.
+//!
+//! Always holds: a scalar local is a variable of the builder, any other (and one whose address is taken) a slot
+//! of memory; `Fx::dirty` names the memory whose strings may have anything behind their NUL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Mx;
+use crate::base::IndexVec;
+use crate::image::{LossId, LossKind, ProgType, ProgramId, Role};
+use crate::ir::{self, Block, Builder, Cc, Kind, Size, Slot, Value, Var};
+use crate::lang::traits::{Operand, ReadSpace};
+use crate::sema::hir::{self, LocalId};
+use crate::ty::{Space, StructOrigin, Ty};
+use crate::world::Feature;
+
+/// Strings up to this size have zeros behind their NUL wherever they are stored.
+pub const CLEAN_BYTES_MAX: u32 = 64;
+
+/// Where a local lives.
+#[derive(Clone, Copy, Debug)]
+pub enum Home {
+    /// A scalar that has not been mentioned yet: the kind of its first value decides.
+    Unborn,
+    Var(Var),
+    Slot(Slot),
+}
+
+/// A loop around the current statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Loop {
+    pub next: Block,
+    pub end: Block,
+}
+
+/// A function being lowered.
+pub struct Fx<'m, 'a> {
+    pub m: &'m mut Mx<'a>,
+    pub b: Builder,
+    pub probe: &'a hir::Probe,
+    pub program: ProgramId,
+    pub prog_type: ProgType,
+    pub locals: IndexVec<LocalId, Home>,
+    pub local_decls: &'a IndexVec<LocalId, hir::Local>,
+    /// How often each local is assigned.
+    pub n_sets: IndexVec<LocalId, u32>,
+    pub exit: Block,
+    pub loops: Vec<Loop>,
+    /// Pointers to memory whose strings may have anything behind their NUL.
+    pub dirty: BTreeSet<Value>,
+    /// What a helper said of the length of the string at a place.
+    pub lens: BTreeMap<(Value, i32), Value>,
+    /// Where the value being computed is wanted, if it is one of memory.
+    pub dest: Option<(Value, i32)>,
+    /// An eight-byte slot for single reads.
+    word: Option<Slot>,
+    /// Slots of values that the current statements need, and those of statements that are done.
+    temps: Vec<Slot>,
+    free: Vec<Slot>,
+}
+
+impl<'m, 'a> Fx<'m, 'a> {
+    /// A function of a program, standing in its entry block.
+    pub fn new(
+        m: &'m mut Mx<'a>,
+        name: &str,
+        params: &[Kind],
+        probe: &'a hir::Probe,
+        program: ProgramId,
+    ) -> Fx<'m, 'a> {
+        let mut b = Builder::new(name, params, probe.span);
+        let exit = b.new_block();
+        let Some(point) = probe.points.first() else { crate::bug!("{} has no attach point", probe.title) };
+        let scratch_loss = m.loss(LossKind::Scratch, program, probe.span);
+        b.func.scratch_loss = Some(scratch_loss);
+        Fx {
+            m,
+            b,
+            probe,
+            program,
+            prog_type: point.attach.prog_type(),
+            locals: probe.locals.indices().map(|_| Home::Unborn).collect(),
+            local_decls: &probe.locals,
+            n_sets: probe.locals.indices().map(|_| 0).collect(),
+            exit,
+            loops: Vec::new(),
+            dirty: BTreeSet::new(),
+            lens: BTreeMap::new(),
+            dest: None,
+            word: None,
+            temps: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    pub fn size(&self, ty: &Ty) -> u32 {
+        ty.size(&self.m.types)
+    }
+
+    // --- kinds of pointers -----------------------------------------------------------------------------
+
+    /// Which memory a space means here.
+    pub fn read_space(&self, space: Space) -> ReadSpace {
+        match space {
+            Space::Kernel => ReadSpace::Kernel,
+            Space::User => ReadSpace::User,
+            Space::Any if super::probe::is_user_side(self.probe) => ReadSpace::User,
+            Space::Any => ReadSpace::Kernel,
+        }
+    }
+
+    /// The kind of a value of that type of which nothing else is known.
+    pub fn kind_of(&self, ty: &Ty) -> Kind {
+        match ty {
+            Ty::Ptr { space, .. } => match self.read_space(*space) {
+                ReadSpace::Kernel => Kind::Kernel,
+                ReadSpace::User => Kind::User,
+            },
+            _ => Kind::Int,
+        }
+    }
+
+    /// `v` as a value of that kind; no code.
+    pub fn as_kind(&mut self, v: Value, kind: Kind) -> Value {
+        if self.b.kind(v) == kind { v } else { self.b.retype(v, kind) }
+    }
+
+    /// `v` with the kind that every value of the type may have.
+    pub fn plain(&mut self, v: Value, ty: &Ty) -> Value {
+        let kind = self.kind_of(ty);
+        self.as_kind(v, kind)
+    }
+
+    /// Whether BTF pointers that this program gets are read directly.
+    pub fn reads_directly(&self) -> bool {
+        !self.m.hir.config.indirect_reads && self.m.world.features().direct_reads(self.prog_type)
+    }
+
+    /// The kind of a pointer of this type that was read through a pointer of kind `Btf`, or that is an argument
+    /// of BTF type.
+    pub fn btf_kind(&self, ty: &Ty, tag: Option<&str>) -> Kind {
+        let is_struct = match ty {
+            Ty::Ptr { to, space: Space::Kernel | Space::Any } => match **to {
+                Ty::Struct(s) => matches!(self.m.types.structs[s].origin, StructOrigin::Btf { .. }),
+                _ => false,
+            },
+            _ => false,
+        };
+        let is_tagged = matches!(tag, Some("user" | "percpu"));
+        if is_struct && !is_tagged { Kind::BtfOrNull } else { self.kind_of(ty) }
+    }
+
+    // --- blocks ----------------------------------------------------------------------------------------
+
+    pub fn block(&mut self) -> Block {
+        self.b.new_block()
+    }
+
+    /// Leaves the function; what follows is never reached.
+    pub fn leave(&mut self) {
+        let exit = self.exit;
+        self.go(exit);
+    }
+
+    /// Jumps, and continues in a block that nothing reaches.
+    pub fn go(&mut self, to: Block) {
+        self.b.jump(to, Vec::new());
+        let dead = self.b.new_block();
+        self.b.enter(dead);
+    }
+
+    /// Runs `f` only where the comparison holds.
+    pub fn when(&mut self, cc: Cc, a: Value, b: Value, f: impl FnOnce(&mut Self)) {
+        let (yes, on) = (self.block(), self.block());
+        self.b.branch(cc, a, b, yes, on);
+        self.b.enter(yes);
+        f(self);
+        self.b.jump(on, Vec::new());
+        self.b.enter(on);
+    }
+
+    /// The value of one of two ways, told apart by a comparison.
+    pub fn choose(
+        &mut self,
+        (cc, a, b): (Cc, Value, Value),
+        kind: Kind,
+        then: impl FnOnce(&mut Self) -> Value,
+        els: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let (yes, no, join) = (self.block(), self.block(), self.block());
+        let out = self.b.block_param(join, kind);
+        self.b.branch(cc, a, b, yes, no);
+        self.b.enter(yes);
+        let v = then(self);
+        let v = self.as_kind(v, kind);
+        self.b.jump(join, vec![v]);
+        self.b.enter(no);
+        let v = els(self);
+        let v = self.as_kind(v, kind);
+        self.b.jump(join, vec![v]);
+        self.b.enter(join);
+        out
+    }
+
+    /// Counts a loss.
+    pub fn lose(&mut self, kind: LossKind) {
+        let span = self.b.span();
+        let id: LossId = self.m.loss(kind, self.program, span);
+        let map = self.m.own_map(Role::Losses);
+        let at = self.b.map_value(map, id.0 * 8);
+        let one = self.b.iconst(1);
+        self.b.atomic_add(Size::B8, at, 0, one);
+    }
+
+    /// The address of byte `off` of awl's globals.
+    pub fn global(&mut self, off: u32) -> Value {
+        let map = self.m.own_map(Role::Globals);
+        self.b.map_value(map, off)
+    }
+
+    // --- memory ----------------------------------------------------------------------------------------
+
+    /// Memory for the rest of the statement, 8-aligned, not initialised.
+    pub fn temp(&mut self, bytes: u32, name: &'static str) -> Value {
+        let slot = self.temp_slot(bytes, name);
+        self.b.slot_addr(slot)
+    }
+
+    pub fn temp_slot(&mut self, bytes: u32, name: &'static str) -> Slot {
+        let bytes = bytes.max(1).next_multiple_of(8);
+        let same_size = |s: &Slot| self.b.func.slots[*s].size == bytes;
+        let slot = match self.free.iter().position(same_size) {
+            Some(i) => self.free.swap_remove(i),
+            None => self.b.slot(bytes, 8, name),
+        };
+        self.temps.push(slot);
+        slot
+    }
+
+    /// Runs `f`, after which the memory that it took can be used again.
+    pub fn with_temps(&mut self, f: impl FnOnce(&mut Self)) {
+        let before = self.temps.len();
+        f(self);
+        let done = self.temps.split_off(before);
+        self.free.extend(done);
+    }
+
+    /// The slot for single reads.
+    pub fn word(&mut self) -> Value {
+        let slot = match self.word {
+            Some(s) => s,
+            None => {
+                let s = self.b.slot(8, 8, "word");
+                self.word = Some(s);
+                s
+            }
+        };
+        self.b.slot_addr(slot)
+    }
+
+    /// Where a value of memory goes: where it is wanted, else to a new slot.
+    pub fn out(&mut self, bytes: u32, name: &'static str) -> (Value, i32) {
+        match self.dest.take() {
+            Some(at) => at,
+            None => (self.temp(bytes, name), 0),
+        }
+    }
+
+    // --- locals ----------------------------------------------------------------------------------------
+
+    /// Whether a local is kept in memory.
+    pub fn in_memory(&self, local: LocalId) -> bool {
+        matches!(self.locals[local], Home::Slot(_)) || !self.local_decls[local].ty.is_scalar()
+    }
+
+    /// The slot of a local that is kept in memory.
+    pub fn local_slot(&mut self, local: LocalId) -> Value {
+        let slot = match self.locals[local] {
+            Home::Slot(s) => s,
+            Home::Unborn | Home::Var(_) => {
+                let bytes = self.size(&self.local_decls[local].ty).max(1).next_multiple_of(8);
+                let s = self.b.slot(bytes, 8, "local");
+                self.locals[local] = Home::Slot(s);
+                s
+            }
+        };
+        self.b.slot_addr(slot)
+    }
+
+    /// The variable of a scalar local. The kind of the first value holds if there is no other.
+    pub fn local_var(&mut self, local: LocalId, first: Option<Kind>) -> Var {
+        match self.locals[local] {
+            Home::Var(v) => v,
+            Home::Unborn => {
+                let plain = self.kind_of(&self.local_decls[local].ty);
+                let kind = match first {
+                    Some(Kind::Btf | Kind::BtfOrNull) if self.n_sets[local] == 1 => Kind::BtfOrNull,
+                    Some(k @ (Kind::Kernel | Kind::User)) if self.n_sets[local] == 1 => k,
+                    Some(_) | None => plain,
+                };
+                let v = self.b.var(kind);
+                self.locals[local] = Home::Var(v);
+                v
+            }
+            Home::Slot(_) => crate::bug!("${} is in memory", self.local_decls[local].name),
+        }
+    }
+
+    /// The value of a local.
+    pub fn read_local(&mut self, local: LocalId) -> Operand {
+        let ty = &self.local_decls[local].ty;
+        if self.in_memory(local) {
+            let at = self.local_slot(local);
+            if self.holds_dirty(ty) {
+                self.dirty.insert(at);
+            }
+            return self.load(ty, at, 0);
+        }
+        let var = self.local_var(local, None);
+        Operand::Val(self.b.get(var))
+    }
+
+    /// Whether stored values of the type may have strings with anything behind their NUL.
+    pub fn holds_dirty(&self, ty: &Ty) -> bool {
+        matches!(ty, Ty::Str { n } if *n > CLEAN_BYTES_MAX)
+    }
+
+    /// Gives a scalar local a value.
+    pub fn set_var(&mut self, local: LocalId, v: Value) {
+        let kind = self.b.kind(v);
+        let var = self.local_var(local, Some(kind));
+        let want = self.b.var_kind(var);
+        let v = self.as_kind(v, want);
+        self.b.set(var, v);
+    }
+
+    /// Whether atomics can yield what was there.
+    pub fn has_atomic_fetch(&self) -> bool {
+        self.m.world.features().has(Feature::AtomicFetch)
+    }
+
+    /// The finished function, which returns 0.
+    pub fn finish(mut self) -> ir::FuncId {
+        if !self.b.terminated() {
+            let exit = self.exit;
+            self.b.jump(exit, Vec::new());
+        }
+        let exit = self.exit;
+        self.b.enter(exit);
+        let zero = self.b.iconst(0);
+        self.b.ret(zero);
+        self.m.funcs.push(self.b.finish())
+    }
+}

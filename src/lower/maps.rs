@@ -1,0 +1,88 @@
+//! What the kernel is asked for: the script's maps by their storage, and awl's own by their use.
+//!
+//! Always holds: hash maps are not preallocated where the kernel is safe without; sizes fit what the code of
+//! `map.rs` and the merging of `lang::aggs` expect.
+
+use crate::image::maps::{F_MMAPABLE, F_NO_PREALLOC};
+use crate::image::{Map, MapKind, Role, Schema, Storage, wire};
+use crate::lang::aggs;
+use crate::sema::hir;
+use crate::ty::{Ty, TypeTable};
+use crate::world::{Feature, World};
+
+/// Bytes of the control ring: some thousand actions that wait to be done.
+const CONTROL_BYTES: u32 = 64 << 10;
+/// Different stacks of a kind.
+const STACKS_MAX: u32 = 16 << 10;
+/// The same where they take memory from the start.
+const STACKS_PREALLOCATED_MAX: u32 = 4 << 10;
+
+/// The map for a map of the script.
+pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
+    let key_bytes = map.key.as_ref().map_or(8, |k| k.size(types));
+    let (kind, key_size, value_size) = match map.storage {
+        Storage::Global => (MapKind::Array, 4, set_flag_at(&map.value, types) + 8),
+        Storage::PercpuArray => (MapKind::PercpuArray, 4, set_flag_at(&map.value, types) + 8),
+        Storage::Hash => (MapKind::Hash, key_bytes, value_bytes(&map.value, types)),
+        Storage::PercpuHash => (MapKind::PercpuHash, key_bytes, value_bytes(&map.value, types)),
+        Storage::LruHash => (MapKind::LruHash, key_bytes, value_bytes(&map.value, types)),
+        Storage::LruPercpuHash => (MapKind::LruPercpuHash, key_bytes, value_bytes(&map.value, types)),
+        Storage::Swapped => (MapKind::ArrayOfMaps, key_bytes, value_bytes(&map.value, types)),
+    };
+    let is_sparse = matches!(map.storage, Storage::Hash | Storage::PercpuHash | Storage::Swapped);
+    let schema = Schema {
+        name: map.name.clone(),
+        key: map.key.clone(),
+        value: map.value.clone(),
+        storage: map.storage,
+        max_entries: map.max_entries,
+    };
+    let max_entries = match map.storage {
+        Storage::Global | Storage::PercpuArray => 1,
+        Storage::Hash
+        | Storage::PercpuHash
+        | Storage::Swapped
+        | Storage::LruHash
+        | Storage::LruPercpuHash => map.max_entries,
+    };
+    let flags = if is_sparse { sparse_flag(world) } else { 0 };
+    let role = Role::User(schema);
+    Map { name: map.name.clone(), kind, key_size, value_size, max_entries, flags, role }
+}
+
+/// Bytes of a value of that type in a map (of one CPU's, for aggregations).
+pub fn value_bytes(ty: &Ty, types: &TypeTable) -> u32 {
+    let bytes = match ty {
+        Ty::Agg { kind, .. } => aggs::row(*kind).map_or(8, |row| (row.bytes)(*kind)),
+        _ => ty.size(types),
+    };
+    bytes.max(1)
+}
+
+/// Where the word lies that says whether a value without key is set.
+pub fn set_flag_at(ty: &Ty, types: &TypeTable) -> u32 {
+    value_bytes(ty, types).next_multiple_of(8)
+}
+
+/// A map of awl's own.
+pub fn own(role: Role, hir: &hir::Program, world: &dyn World) -> Map {
+    let (name, kind, key_size, value_size, max_entries, flags) = match &role {
+        Role::Output => (".output".into(), MapKind::Ringbuf, 0, 0, hir.config.run.ring_bytes, 0),
+        Role::Control => (".control".into(), MapKind::Ringbuf, 0, 0, CONTROL_BYTES, 0),
+        Role::Globals => (".globals".into(), MapKind::Array, 4, wire::globals::BYTES, 1, F_MMAPABLE),
+        Role::Losses => (".losses".into(), MapKind::Array, 4, 0, 1, F_MMAPABLE),
+        Role::RoData(_) => (".rodata".into(), MapKind::Array, 4, 0, 1, 0),
+        Role::Stacks(ty) => {
+            let flags = sparse_flag(world);
+            let n = if flags == 0 { STACKS_PREALLOCATED_MAX } else { STACKS_MAX };
+            let name = format!(".stacks_{}", crate::ty::print::name(&Ty::Stack(*ty), &hir.types));
+            (name, MapKind::Hash, 16, 8 + 8 * u32::from(ty.limit), n, flags)
+        }
+        Role::User(_) | Role::Scratch => crate::bug!("{role:?} is not made here"),
+    };
+    Map { name, kind, key_size, value_size, max_entries, flags, role }
+}
+
+fn sparse_flag(world: &dyn World) -> u32 {
+    if world.features().has(Feature::MapNoPrealloc) { F_NO_PREALLOC } else { 0 }
+}

@@ -1,0 +1,180 @@
+//! From the checked script to IR, and to an image that lacks nothing but instructions.
+//!
+//! Comes in: a `hir::Program` without errors, so that nothing here can fail. Goes out: a module for which
+//! `ir::verify` holds: a function for each probe, the script's maps under the numbers they have in the script,
+//! then awl's own as far as they are needed. Always holds in the code made:
+//!
+//! - a program has one exit, behind which scratch memory is freed;
+//! - keys and tuples have no undefined byte: padding and what follows a string's NUL are zero. Elsewhere a
+//!   string of more than [`func::CLEAN_BYTES_MAX`] bytes may have anything behind its NUL;
+//! - a pointer is of kind `Btf` only as long as the kernel's verifier knows it as such.
+
+mod access;
+mod arith;
+mod call;
+mod cast;
+mod compare;
+mod context;
+mod event;
+mod expr;
+mod func;
+mod map;
+mod mapread;
+mod maps;
+mod memory;
+mod place;
+mod probe;
+mod stack;
+mod stmt;
+mod target;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use crate::base::{IndexVec, SourceMap, Span};
+use crate::image::{EventId, EventKind, EventSite, Image, LocalTyId, LossId, LossKind, LossSite, MapId};
+use crate::image::{ProgramId, Role, wire};
+use crate::ir;
+use crate::sema::hir;
+use crate::ty::{StructId, TypeTable};
+use crate::world::World;
+
+/// Lowers a script.
+pub fn lower(program: &hir::Program, sources: &SourceMap, world: &dyn World) -> ir::Module {
+    let mut m = Mx::new(program, sources, world);
+    for probe in program.probes.iter() {
+        probe::lower(&mut m, probe);
+    }
+    m.finish()
+}
+
+/// What the functions of a module share.
+struct Mx<'a> {
+    hir: &'a hir::Program,
+    world: &'a dyn World,
+    types: TypeTable,
+    image: Image,
+    funcs: IndexVec<ir::FuncId, ir::Func>,
+    entries: Vec<ir::Entry>,
+    /// Constant bytes, and where each run of them starts.
+    rodata: Vec<u8>,
+    rodata_at: BTreeMap<Vec<u8>, u32>,
+    local_structs: BTreeMap<StructId, LocalTyId>,
+    /// The callback that does nothing, for counting elements.
+    pass: Option<ir::FuncId>,
+}
+
+impl<'a> Mx<'a> {
+    fn new(hir: &'a hir::Program, sources: &SourceMap, world: &'a dyn World) -> Mx<'a> {
+        let image = Image { sources: sources.clone(), config: hir.config.run.clone(), ..Image::default() };
+        let mut m = Mx {
+            hir,
+            world,
+            types: hir.types.clone(),
+            image,
+            funcs: IndexVec::new(),
+            entries: Vec::new(),
+            rodata: Vec::new(),
+            rodata_at: BTreeMap::new(),
+            local_structs: BTreeMap::new(),
+            pass: None,
+        };
+        for map in hir.maps.iter() {
+            let map = maps::of_script(map, &m.types, world);
+            m.image.maps.push(map);
+        }
+        m
+    }
+
+    fn finish(mut self) -> ir::Module {
+        let n_losses = self.image.losses.len() as u32;
+        for map in self.image.maps.iter_mut() {
+            match &mut map.role {
+                Role::Losses => map.value_size = n_losses * 8,
+                Role::RoData(bytes) => {
+                    *bytes = std::mem::take(&mut self.rodata);
+                    map.value_size = bytes.len() as u32;
+                }
+                Role::User(_)
+                | Role::Output
+                | Role::Control
+                | Role::Globals
+                | Role::Scratch
+                | Role::Stacks(_) => {}
+            }
+        }
+        self.image.types = self.types;
+        ir::Module { funcs: self.funcs, entries: self.entries, image: self.image }
+    }
+
+    /// The map of awl's own for that use, made if it is not there yet.
+    fn own_map(&mut self, role: Role) -> MapId {
+        let same = |r: &Role| match (&role, r) {
+            (Role::RoData(_), Role::RoData(_)) => true,
+            (a, b) => a == b,
+        };
+        let known = self.image.maps.iter_enumerated().find(|(_, m)| same(&m.role)).map(|(id, _)| id);
+        match known {
+            Some(id) => id,
+            None => {
+                let map = maps::own(role, self.hir, self.world);
+                self.image.maps.push(map)
+            }
+        }
+    }
+
+    /// Where these bytes lie among the constants, at a multiple of 8.
+    fn constant(&mut self, bytes: &[u8]) -> (MapId, u32) {
+        let map = self.own_map(Role::RoData(Vec::new()));
+        if let Some(&at) = self.rodata_at.get(bytes) {
+            return (map, at);
+        }
+        let at = self.rodata.len() as u32;
+        self.rodata.extend_from_slice(bytes);
+        self.rodata.resize(self.rodata.len().next_multiple_of(8), 0);
+        self.rodata_at.insert(bytes.to_vec(), at);
+        (map, at)
+    }
+
+    /// The counter of these losses.
+    fn loss(&mut self, kind: LossKind, program: ProgramId, span: Span) -> LossId {
+        let site = LossSite { kind, program, span };
+        let known = self.image.losses.iter_enumerated().find(|(_, s)| **s == site).map(|(id, _)| id);
+        known.unwrap_or_else(|| self.image.losses.push(site))
+    }
+
+    fn event(&mut self, site: EventSite) -> EventId {
+        self.image.events.push(site)
+    }
+
+    fn ring_of(&mut self, kind: &EventKind) -> MapId {
+        self.own_map(if kind.is_control() { Role::Control } else { Role::Output })
+    }
+
+    /// The callback of `bpf_for_each_map_elem` that goes on to the next element.
+    fn pass(&mut self) -> ir::FuncId {
+        if let Some(f) = self.pass {
+            return f;
+        }
+        let params = [ir::Kind::Map, ir::Kind::Int, ir::Kind::Int, ir::Kind::Int];
+        let mut b = ir::Builder::new("pass", &params, Span::none());
+        let zero = b.iconst(0);
+        b.ret(zero);
+        let f = self.funcs.push(b.finish());
+        self.pass = Some(f);
+        f
+    }
+
+    fn string(&mut self, text: &str) -> u32 {
+        let at = self.image.strings.iter().position(|s| s == text);
+        at.unwrap_or_else(|| {
+            self.image.strings.push(text.into());
+            self.image.strings.len() - 1
+        }) as u32
+    }
+}
+
+/// Bytes of the header of an event's record.
+fn header_bytes(kind: &EventKind) -> u32 {
+    if kind.is_control() { wire::CONTROL_HEADER_BYTES } else { wire::OUTPUT_HEADER_BYTES }
+}

@@ -1,0 +1,154 @@
+//! Stacks: walked by a helper, kept once each in a side map under a 128-bit hash.
+//!
+//! Comes in: the type of a stack. Goes out: its value in memory: the hash, and for user stacks the process. Always
+//! holds: a stack that could not be walked or kept is counted, and its value is a hash without frames.
+
+use super::func::Fx;
+use crate::image::wire::globals;
+use crate::image::{LossKind, MapId, Role};
+use crate::ir::{BinOp, Block, Cc, Kind, Size, Value, Var};
+use crate::isa::Helper;
+use crate::lang::traits::Operand;
+use crate::ty::{Space, StackTy, Ty};
+
+/// `BPF_F_USER_STACK`
+const USER_STACK: i64 = 1 << 8;
+/// `BPF_NOEXIST`
+const NOEXIST: i64 = 1;
+/// Odd numbers with bits set at random (the fractions of the golden ratio and of the square root of 2).
+const MIX_A: i64 = 0x9e37_79b9_7f4a_7c15_u64 as i64;
+const MIX_B: i64 = 0x6a09_e667_f3bc_c909;
+
+impl Fx<'_, '_> {
+    /// The stack of the type, as a value in memory.
+    pub fn stack(&mut self, ty: StackTy) -> Operand {
+        let (dst, off) = self.out(self.size(&Ty::Stack(ty)), "stack");
+        let map = self.m.own_map(Role::Stacks(ty));
+        // The side map's value: the number of frames, then the frames.
+        let value = self.temp(8 + 8 * u32::from(ty.limit), "frames");
+        let n_bytes = self.walk_stack(ty, value);
+        self.hash_frames(value, n_bytes, u32::from(ty.limit), (dst, off));
+        self.keep_frames(map, (dst, off), value, n_bytes);
+        if ty.space == Space::User {
+            let tgid = self.tgid();
+            self.b.store(Size::B8, dst, off + 16, tgid);
+        }
+        Operand::Mem { ptr: dst, off }
+    }
+
+    /// Yields the bytes of the frames; 0 if there are none.
+    fn walk_stack(&mut self, ty: StackTy, value: Value) -> Value {
+        let frames = self.b.add_imm(value, 8);
+        let size = self.b.iconst(8 * i64::from(ty.limit));
+        let flags = match ty.space {
+            Space::User => USER_STACK,
+            Space::Kernel | Space::Any => i64::from(self.own_frames()),
+        };
+        let flags = self.b.iconst(flags);
+        let ctx = self.ctx();
+        let r = self.b.call(Helper::GET_STACK, &[ctx, frames, size, flags]);
+        let zero = self.b.iconst(0);
+        let n = self.choose(
+            (Cc::Slt, r, zero),
+            Kind::Int,
+            |f| {
+                // A task without a user stack (a kernel thread) has an empty one.
+                if ty.space != Space::User {
+                    f.lose(LossKind::Stack);
+                }
+                f.b.iconst(0)
+            },
+            |_| r,
+        );
+        self.b.umin(n, 8 * u32::from(ty.limit))
+    }
+
+    /// Frames of BPF's own machinery on top of the stack that a program of this type sees.
+    fn own_frames(&self) -> u32 {
+        0
+    }
+
+    /// Two lanes of multiply and shift over the frames. Verifier: the place is known in each round, because it
+    /// moves by constants from a constant.
+    fn hash_frames(&mut self, value: Value, n_bytes: Value, limit: u32, (dst, off): (Value, i32)) {
+        let seed_at = self.global(globals::SEED);
+        let seed = self.b.load(Size::B8, seed_at, 0);
+        let (a, b, at) = (self.b.var(Kind::Int), self.b.var(Kind::Int), self.b.var(Kind::Int));
+        self.b.set(a, seed);
+        let other = self.b.bin(BinOp::Xor, seed, n_bytes);
+        self.b.set(b, other);
+        let zero = self.b.iconst(0);
+        self.b.set(at, zero);
+        let (head, more, body, end) = (self.block(), self.block(), self.block(), self.block());
+        self.b.jump(head, Vec::new());
+        self.b.switch_to(head);
+        let now = self.b.get(at);
+        let max = self.b.iconst(8 * i64::from(limit));
+        self.b.branch(Cc::Ult, now, max, more, end);
+        self.b.enter(more);
+        self.b.branch(Cc::Ult, now, n_bytes, body, end);
+        self.b.enter(body);
+        let p = self.b.bin(BinOp::Add, value, now);
+        let word = self.b.load(Size::B8, p, 8);
+        self.mix(a, word, MIX_A, 32);
+        self.mix(b, word, MIX_B, 29);
+        let next = self.b.add_imm(now, 8);
+        self.b.set(at, next);
+        self.b.jump(head, Vec::new());
+        self.b.seal(head);
+        self.b.enter(end);
+        for (var, by, shift, at) in [(a, MIX_B, 31, 0), (b, MIX_A, 33, 8)] {
+            let v = self.b.get(var);
+            let v = self.b.bin_imm(BinOp::Mul, v, by);
+            let high = self.b.bin_imm(BinOp::Lshr, v, shift);
+            let v = self.b.bin(BinOp::Xor, v, high);
+            self.b.store(Size::B8, dst, off + at, v);
+        }
+    }
+
+    fn mix(&mut self, lane: Var, word: Value, by: i64, shift: i64) {
+        let v = self.b.get(lane);
+        let v = self.b.bin(BinOp::Xor, v, word);
+        let v = self.b.bin_imm(BinOp::Mul, v, by);
+        let high = self.b.bin_imm(BinOp::Lshr, v, shift);
+        let v = self.b.bin(BinOp::Xor, v, high);
+        self.b.set(lane, v);
+    }
+
+    /// Puts the frames into the side map if they are not there.
+    fn keep_frames(&mut self, map: MapId, (dst, off): (Value, i32), value: Value, n_bytes: Value) {
+        let key = self.b.add_imm(dst, off.into());
+        let ptr = self.b.map_ptr(map);
+        let found = self.b.call_kind(Helper::MAP_LOOKUP_ELEM, &[ptr, key], Kind::MapValueOrNull);
+        let zero = self.b.iconst(0);
+        self.when(Cc::Eq, found, zero, |f| {
+            let n = f.b.bin_imm(BinOp::Lshr, n_bytes, 3);
+            f.b.store(Size::B8, value, 0, n);
+            let ptr = f.b.map_ptr(map);
+            let flags = f.b.iconst(NOEXIST);
+            let r = f.b.call(Helper::MAP_UPDATE_ELEM, &[ptr, key, value, flags]);
+            // Another CPU may have been faster (EEXIST).
+            let (zero, exists, bad) = (f.b.iconst(0), f.b.iconst(-17), f.block());
+            let on = f.block();
+            f.b.branch(Cc::Slt, r, zero, bad, on);
+            f.b.enter(bad);
+            f.when(Cc::Ne, r, exists, |f| f.lose(LossKind::Stack));
+            f.b.jump(on, Vec::new());
+            f.b.enter(on);
+        });
+    }
+
+    /// What the side map keeps of the stack with that key.
+    pub fn stack_frames(&mut self, ty: StackTy, key: Value, gone: Block) -> Value {
+        let map = self.m.own_map(Role::Stacks(ty));
+        let ptr = self.b.map_ptr(map);
+        let found = self.b.call_kind(Helper::MAP_LOOKUP_ELEM, &[ptr, key], Kind::MapValueOrNull);
+        self.present(found, gone)
+    }
+
+    /// The process of the current task.
+    pub fn tgid(&mut self) -> Value {
+        let both = self.b.call(Helper::GET_CURRENT_PID_TGID, &[]);
+        self.b.bin_imm(BinOp::Lshr, both, 32)
+    }
+}
