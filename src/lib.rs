@@ -5,6 +5,7 @@ pub mod base;
 pub mod btf;
 pub mod cli;
 pub mod codegen;
+pub mod expand;
 pub mod image;
 pub mod ir;
 pub mod isa;

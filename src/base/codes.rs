@@ -43,6 +43,9 @@ codes! {
     UNKNOWN_SETTING "E0209" "unknown setting" "`awl help config` lists the settings of the config block and their values.";
     UNUSED_VARIABLE "W0210" "unused variable" "The variable is assigned and never read.";
     NO_EFFECT "W0211" "no effect" "This is accepted, and changes nothing or is no longer needed.";
+    PARAMETER "W0212" "parameter not given" "Positional parameters stand after the script on the command line: awl script.bt FIRST SECOND.";
+    PARAMETER_MISSING "E0213" "parameter not given" "An attach point needs its parameter: awl script.bt FIRST SECOND.";
+    C_LINE "E0214" "wrong C line" "Of C, #define of names, #ifdef, #ifndef, #if defined, #else and #endif are understood.";
     TYPE_MISMATCH "E0301" "types do not fit" "The value has a type that cannot be used here. Types of variables and maps are fixed by their first use; integers and strings widen.";
     BAD_OPERAND "E0302" "operator does not fit" "The operator does not work on values of these types.";
     BAD_CAST "E0303" "impossible cast" "There is no meaning in turning the one type into the other.";
