@@ -80,6 +80,7 @@ flags! {
         'I' "include-dir" Many("DIR"), "look for imported and included files here too";
         ' ' "include" Many("FILE"), "put #include FILE before the script";
         ' ' "unsafe" Nothing, "allow what changes the system: system(), signal(), override()";
+        ' ' "fmt" Nothing, "print the script in the standard layout and exit; with -o, into that file";
     }
     Run: {
         'p' "pid" One("PID"), "trace this process only, and end when it ends";
@@ -93,7 +94,6 @@ flags! {
         'B' "buffering" Word(&["line", "full", "none"]), "write after each line, when the buffer is full, or at once";
         'q' "quiet" Nothing, "do not say how many probes are attached";
         'v' "verbose" Nothing, "say more: what is loaded and attached, the verifier's log, details of -l";
-        'k' "warnings" Nothing, "count failed reads and lookups too";
         ' ' "no-warnings" Nothing, "print no warnings";
         ' ' "color" Word(&["auto", "always", "never"]), "color messages (NO_COLOR and BPFTRACE_COLOR count too)";
     }
@@ -111,6 +111,7 @@ flags! {
     }
     WithoutEffect: {
         'b' "btf" Nothing, "BTF is always used where there is any";
+        'k' "warnings" Nothing, "failed reads and lookups are not counted";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";
         ' ' "no-feature" Many("FEATURE"), "features are probed";
         ' ' "debuginfo" Many("DIR"), "debug information is found by itself";

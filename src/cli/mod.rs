@@ -3,20 +3,30 @@
 //! Comes in: words. Goes out: an exit status. Always holds: nothing but the script's output, and what was asked
 //! for, goes to stdout; all messages go to stderr.
 
+mod dump;
 pub mod flags;
+mod fmt;
 mod help;
 mod info;
 mod list;
 mod options;
+mod out;
 mod privilege;
+mod run;
 mod say;
+mod source;
 
 use crate::base::codes;
+use crate::sys::collect;
 use crate::sys::world::LinuxWorld;
+use crate::world::Missing;
 use list::Detail;
 use options::{Action, Options, Problem};
 use say::Say;
 use std::io;
+
+/// Exit status of what the kernel would not load or attach.
+const FAILED_LOAD: u8 = 255;
 
 /// The version of the language that is accepted, as bpftrace numbers it.
 const LANGUAGE: &str = "0.27.0";
@@ -31,6 +41,7 @@ pub fn main(args: &[String]) -> u8 {
             return 1;
         }
         Some("help") => return help(words.get(1).map(String::as_str)),
+        Some("world") => return save_world(&words[1..]),
         Some(_) => {}
     }
     let options = match flags::parse(words) {
@@ -42,10 +53,9 @@ pub fn main(args: &[String]) -> u8 {
     };
     let say = Say::new(&options);
     match options.action {
-        Action::Run | Action::Check | Action::Dump => {
-            say.problem(Problem::new("scripts cannot be compiled by this version yet"));
-            1
-        }
+        Action::Run => run::run(&options, say),
+        Action::Check | Action::Dump => dump::dump(&options, say),
+        Action::Layout => fmt::fmt(&options, say),
         Action::List => list(&options, say),
         Action::Info => print(&info::report(&LinuxWorld::new()), say),
         Action::Help => print(&help::usage(), say),
@@ -81,13 +91,51 @@ fn help(topic: Option<&str>) -> u8 {
     }
 }
 
+/// `awl world FILE`
+fn save_world(words: &[String]) -> u8 {
+    let say = Say::plain();
+    let [path] = words else {
+        say.problem(Problem::new("awl world needs the name of a file to write"));
+        return 1;
+    };
+    let snapshot = match collect::snapshot(&LinuxWorld::new()) {
+        Ok(snapshot) => snapshot,
+        Err(Missing::No) => {
+            say.error(&codes::SYSTEM, "this machine tells nothing of itself", None);
+            return 1;
+        }
+        Err(Missing::Unreadable { why, hint }) => {
+            say.error(&codes::SYSTEM, why, Some(hint).filter(|h| !h.is_empty()));
+            return 1;
+        }
+    };
+    match std::fs::write(path, snapshot.to_bytes()) {
+        Ok(()) => 0,
+        Err(e) => {
+            say.error(&codes::NO_FILE, format!("{path} cannot be written: {}", system_text(&e)), None);
+            1
+        }
+    }
+}
+
 fn list(options: &Options, say: Say) -> u8 {
     let detail = if options.verbose { Detail::Arguments } else { Detail::Names };
-    let world = LinuxWorld::new();
+    let script = match (&options.script, options.patterns.as_slice()) {
+        (Some(_), _) => true,
+        (None, [file]) => file.contains(['/', '.']) && std::path::Path::new(file).is_file(),
+        _ => false,
+    };
+    if script {
+        return dump::list_probes(options, say, detail);
+    }
+    let world = match source::world(options, &say) {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
     let patterns = if options.patterns.is_empty() { vec!["*".to_owned()] } else { options.patterns.clone() };
     let mut status = 0;
     for pattern in patterns {
-        let listing = list::list(&world, &pattern, detail);
+        let listing = list::list(world.as_ref(), &pattern, detail);
         let text: String = listing.lines.iter().map(|l| format!("{l}\n")).collect();
         status = status.max(print(&text, say));
         if let Some((why, hint)) = listing.problem {

@@ -21,6 +21,8 @@ pub enum Action {
     /// `-d`, `--emit-elf`
     Dump,
     List,
+    /// `--fmt`
+    Layout,
     Info,
     Help,
     Version,
@@ -178,7 +180,7 @@ impl Options {
         if self.more_warnings && self.no_warnings {
             return Err(Problem::new("-k and --no-warnings: not both at once"));
         }
-        let needs_script = matches!(self.action, Action::Check | Action::Dump);
+        let needs_script = matches!(self.action, Action::Check | Action::Dump | Action::Layout);
         if needs_script && self.script.is_none() {
             return Err(Problem::new("no script is given").hint("name a file, or give the text with -e"));
         }
@@ -199,6 +201,7 @@ fn action(given: &Given) -> Action {
         ("version", Action::Version),
         ("info", Action::Info),
         ("list", Action::List),
+        ("fmt", Action::Layout),
         ("check", Action::Check),
     ];
     let asked = by_flag.iter().find(|(flag, _)| given.has(flag)).map(|(_, action)| *action);

@@ -1,0 +1,202 @@
+//! The output of a run: events on their way to the printer, messages on theirs to stderr.
+//!
+//! Always holds: what was printed before a message has left before it, so that both are in order on a terminal.
+
+use super::options::{Format, Options};
+use super::say::{self, Say};
+use crate::base::codes::{self, Code};
+use crate::base::{Diag, Severity, SourceMap, Span};
+use crate::image::Image;
+use crate::output::json::Json;
+use crate::output::sink::Broken;
+use crate::output::text::Text;
+use crate::output::{Buffering, Keyed, MapText, Message, Printer, Sink, TextCall};
+use crate::runtime::{Body, Event, Loss, LossCause, MapView, TextKind};
+use crate::value::format;
+use std::fs::File;
+use std::io::{self, Write};
+use std::rc::Rc;
+
+/// See the module.
+pub struct Out {
+    printer: Box<dyn Printer>,
+    format: Format,
+    sink: Sink,
+    say: Say,
+    image: Rc<Image>,
+    text: Vec<u8>,
+    n_lost: u64,
+}
+
+/// Opens where `-o` says.
+pub fn destination(options: &Options) -> io::Result<Box<dyn Write>> {
+    Ok(match &options.output {
+        Some(path) => Box::new(File::create(path)?),
+        None => Box::new(io::stdout()),
+    })
+}
+
+impl Out {
+    pub fn new(options: &Options, to: Box<dyn Write>, say: Say, image: Rc<Image>) -> Out {
+        let trailer = image.config.str_trunc_trailer.clone();
+        let printer: Box<dyn Printer> = match options.format {
+            Format::Text => Box::new(Text { trailer }),
+            Format::Json => Box::new(Json { trailer }),
+        };
+        let buffering = match options.buffering.as_deref() {
+            Some("line") => Buffering::Line,
+            Some("full") => Buffering::Full,
+            Some("none") => Buffering::None,
+            _ => Buffering::Idle,
+        };
+        let sink = Sink::new(to, buffering);
+        Out { printer, format: options.format, sink, say, image, text: Vec::new(), n_lost: 0 }
+    }
+
+    pub fn attached(&mut self, n: usize, is_quiet: bool) {
+        self.sink.print(|out| self.printer.attached(out, n));
+        self.sink.flush();
+        if !is_quiet && self.format == Format::Text {
+            let plural = if n == 1 { "" } else { "s" };
+            say::line(&format!("Attached {n} probe{plural}\n"));
+        }
+    }
+
+    /// Prints an event.
+    pub fn event(&mut self, event: Event<'_>) {
+        match event.body {
+            Body::Printf { format, args } => {
+                self.fill(format, args);
+                self.sink.print(|out| self.printer.text(out, TextCall::Printf, &self.text));
+            }
+            Body::Errorf { format, args } => {
+                self.fill(format, args);
+                self.script_message(&codes::SCRIPT_ERROR, "errorf", event.origin.map(|o| o.span));
+            }
+            Body::Warnf { format, args } => {
+                self.fill(format, args);
+                self.script_message(&codes::SCRIPT_WARNING, "warnf", event.origin.map(|o| o.span));
+            }
+            Body::Value(v) => self.sink.print(|out| self.printer.value(out, v)),
+            Body::Map(view) => self.map(&view),
+            Body::Text { kind, text } => {
+                let call = match kind {
+                    TextKind::Time => TextCall::Time,
+                    TextKind::Join => TextCall::Join,
+                    TextKind::Cat => TextCall::Cat,
+                    TextKind::System => TextCall::System,
+                };
+                self.sink.print(|out| self.printer.text(out, call, text));
+            }
+            Body::Warning { text } => {
+                let span = event.origin.map(|o| o.span);
+                self.message(&codes::ACTION, "runtime_error", text.to_owned(), span);
+            }
+            Body::Loss(loss) => self.loss(loss),
+            // The session says it again when it stops.
+            Body::Exit { .. } => {}
+        }
+    }
+
+    fn fill(&mut self, format: &format::Format, args: &[crate::value::Value]) {
+        self.text.clear();
+        format::write(&mut self.text, format, args, &self.image.config.str_trunc_trailer);
+    }
+
+    fn map(&mut self, view: &MapView<'_>) {
+        let unset: Vec<_> = view.unset.iter().map(|v| (crate::value::Value::None, v.clone())).collect();
+        let is_keyed = view.schema.key.is_some();
+        let entries = if view.entries.is_empty() && !is_keyed { &unset } else { &view.entries };
+        let map = MapText {
+            name: &view.schema.name,
+            keyed: if is_keyed { Keyed::Yes } else { Keyed::No },
+            value: &view.schema.value,
+            entries,
+            div: view.div,
+        };
+        self.sink.print(|out| self.printer.map(out, &map));
+    }
+
+    /// What `errorf` and `warnf` made, which is in `text`.
+    fn script_message(&mut self, code: &'static Code, kind: &'static str, span: Option<Span>) {
+        let text = String::from_utf8_lossy(&self.text).trim_end_matches('\n').to_owned();
+        self.message(code, kind, text, span);
+    }
+
+    fn message(&mut self, code: &'static Code, kind: &'static str, text: String, span: Option<Span>) {
+        let severity = if code.id.starts_with('E') { Severity::Error } else { Severity::Warning };
+        let span = span.unwrap_or_else(Span::none);
+        let sources: &SourceMap = &self.image.sources;
+        let place = (span != Span::none()).then(|| sources.place(span));
+        let message = Message { severity, kind, text: &text, place };
+        self.sink.print(|out| self.printer.message(out, &message));
+        let diag = match severity {
+            Severity::Error => Diag::error(code, span, text),
+            Severity::Warning => Diag::warning(code, span, text),
+        };
+        self.sink.flush();
+        self.say.short(sources, &diag);
+    }
+
+    fn loss(&mut self, loss: &Loss) {
+        let (n, probe) = (loss.count, &loss.probe);
+        let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+        let (code, text) = match &loss.cause {
+            LossCause::Event => {
+                self.n_lost += n;
+                self.sink.print(|out| self.printer.lost_events(out, n));
+                self.sink.flush();
+                say::line(&format!("Lost {n} events: {probe}: the ring buffer was full\n"));
+                return;
+            }
+            LossCause::MapFull(map) => {
+                (&codes::UPDATES_LOST, format!("{n} updates lost in {probe}: {map} is full"))
+            }
+            LossCause::Scratch => {
+                (&codes::NO_SCRATCH, format!("{n} runs of {probe} lost: no scratch memory was free"))
+            }
+            LossCause::DivByZero => {
+                (&codes::DIV_BY_ZERO, format!("division by zero in {probe}, {times}: 1 is the result"))
+            }
+            LossCause::NoSuchKey(map) => {
+                (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
+            }
+            LossCause::Stack => (&codes::STACK_LOST, format!("{n} stacks lost in {probe}")),
+            LossCause::Skipped => (&codes::SKIPPED, format!("the kernel skipped {probe} {times}")),
+        };
+        self.message(code, "runtime_error", text, loss.span);
+    }
+
+    /// Before the maps at the end.
+    pub fn end_of_run(&mut self) {
+        self.sink.print(|out| self.printer.end_of_run(out));
+    }
+
+    /// Nothing more is waiting.
+    pub fn idle(&mut self) {
+        self.sink.idle();
+    }
+
+    pub fn broken(&self) -> bool {
+        self.sink.broken().is_some()
+    }
+
+    /// Sends what is left. Says what was lost, and yields the exit status if output could not be written.
+    pub fn finish(&mut self) -> Option<u8> {
+        self.sink.flush();
+        if self.n_lost > 0 {
+            say::line(&format!("WARNING: Total lost event count: {}\n", self.n_lost));
+        }
+        match self.sink.broken() {
+            None | Some(Broken::Pipe) => None,
+            Some(Broken::Failed(e)) => {
+                let text = format!("output cannot be written: {}", super::system_text(e));
+                self.say.error(&codes::NO_OUTPUT, text, None);
+                Some(1)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

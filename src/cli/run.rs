@@ -1,0 +1,214 @@
+//! A run: compile, load, attach, print what comes, take everything back.
+//!
+//! Comes in: options. Goes out: an exit status. Always holds: whatever way a run ends, nothing stays attached.
+
+use super::options::{Options, Problem};
+use super::out::{self, Out};
+use super::privilege;
+use super::say::Say;
+use super::source::{self, Unit};
+use super::{FAILED_LOAD, system_text};
+use crate::Compiled;
+use crate::attach::AttachError;
+use crate::base::codes;
+use crate::base::{Diag, Diags, SourceMap, Span};
+use crate::image::{Attach, Image};
+use crate::runtime::{self, Added, LoadError, Refusal, Session, Stop, Target, split_command};
+use crate::world::World;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// Runs a script.
+pub fn run(options: &Options, say: Say) -> u8 {
+    match try_run(options, say) {
+        Ok(status) | Err(status) => status,
+    }
+}
+
+/// `Err` is the status after something was said.
+fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
+    let mut unit = source::read(options, &say)?;
+    let target = target(options).map_err(|p| {
+        say.problem(p);
+        1
+    })?;
+    if let Some((text, hint)) = privilege::obstacle() {
+        say.error(&codes::PRIVILEGE, text, Some(hint));
+        return Err(1);
+    }
+    let world = source::world(options, &say)?;
+    let image = compiled(&unit, world.as_ref(), &say, Say::diags)?;
+    let to = out::destination(options).map_err(|e| {
+        let path = options.output.as_deref().unwrap_or("stdout");
+        say.error(&codes::NO_FILE, format!("{path} cannot be written: {}", system_text(&e)), None);
+        1
+    })?;
+    let mut session =
+        Session::new(&runtime::Config { target }).map_err(|e| refuse(&say, options, &e, None))?;
+    let (image, added) = match session.add(image.clone(), world.as_ref()) {
+        Ok(added) => (image, added),
+        // A kernel that does not trust a pointer as we thought it would gets the program without direct reads.
+        Err(LoadError::Program(_)) if !unit.config.indirect_reads => {
+            unit.config.indirect_reads = true;
+            let image = compiled(&unit, world.as_ref(), &say, |_, _, _| {})?;
+            let added = session.add(image.clone(), world.as_ref());
+            let added = added.map_err(|e| refuse(&say, options, &e, Some(&image)))?;
+            (image, added)
+        }
+        Err(e) => return Err(refuse(&say, options, &e, Some(&image))),
+    };
+    missing_probes(&say, &image, &added);
+    let mut out = Out::new(options, to, say, image.clone());
+    out.attached(added.n_attached, options.quiet);
+    if options.dry_run {
+        return Ok(out.finish().unwrap_or(0));
+    }
+    session.release().map_err(|e| refuse(&say, options, &e, Some(&image)))?;
+    let stop = watch(&mut session, &mut out, options, &image);
+    let status = end(&mut session, &mut out, &image, stop, &say);
+    drop(session);
+    Ok(out.finish().unwrap_or(status))
+}
+
+/// The image, or the status after the diagnostics were shown.
+fn compiled(
+    unit: &Unit,
+    world: &dyn World,
+    say: &Say,
+    show: impl Fn(&Say, &SourceMap, Diags),
+) -> Result<Rc<Image>, u8> {
+    let Compiled { image, diags, sources } =
+        crate::compile(unit.sources.clone(), unit.main, &unit.config, world);
+    show(say, &sources, diags);
+    image.map(Rc::new).ok_or(1)
+}
+
+fn target(options: &Options) -> Result<Target, Problem> {
+    if let Some(pid) = options.pid {
+        return Ok(Target::Pid(pid));
+    }
+    match &options.command {
+        Some(text) => {
+            split_command(text).map(Target::Command).map_err(|why| Problem::new(format!("-c: {why}")))
+        }
+        None => Ok(Target::None),
+    }
+}
+
+/// Says why a script could not be loaded or attached; the exit status.
+fn refuse(say: &Say, options: &Options, e: &LoadError, image: Option<&Image>) -> u8 {
+    let none = SourceMap::new();
+    let sources = image.map_or(&none, |i| &i.sources);
+    match e {
+        LoadError::System(p) => {
+            let hint = p.hint.clone().map(|h| with_suspects(h, p.errno));
+            say.error(&codes::SYSTEM, e.to_string(), hint);
+            // A process or command that is not there is the caller's mistake.
+            let is_usage = matches!(p.errno, libc::ESRCH | libc::ENOENT);
+            if is_usage { 1 } else { FAILED_LOAD }
+        }
+        LoadError::Map { name, problem } => {
+            let text = format!("map {name}: {}: {}", problem.what, problem.errno_text());
+            say.error(&codes::NO_MAP, text, problem.hint.clone().map(|h| with_suspects(h, problem.errno)));
+            FAILED_LOAD
+        }
+        LoadError::Program(r) => {
+            say.diag(sources, refusal(r));
+            if options.verbose && !r.log.is_empty() {
+                super::say::line(&format!("{}\n", r.log.trim_end()));
+            }
+            FAILED_LOAD
+        }
+        LoadError::Attach(errors) => {
+            for e in errors {
+                let diag = Diag::error(&codes::NO_ATTACH, span_of(image, e), attach_text(e));
+                let hint = e.hint.clone().map(|h| with_suspects(h, e.errno));
+                say.diag(sources, Diag { hint, ..diag });
+            }
+            FAILED_LOAD
+        }
+    }
+}
+
+fn refusal(r: &Refusal) -> Diag {
+    let diag = Diag::error(&codes::REFUSED, r.span, format!("the kernel refuses {}: {}", r.title, r.reason));
+    let hint = r.hint.clone().map(|h| with_suspects(h, r.errno));
+    Diag { hint: hint.or_else(|| Some("-v shows the verifier's log".into())), ..diag }
+}
+
+/// A permission error may have causes besides capabilities.
+fn with_suspects(hint: String, errno: i32) -> String {
+    let suspects = privilege::suspects();
+    if !matches!(errno, libc::EPERM | libc::EACCES) || suspects.is_empty() {
+        return hint;
+    }
+    format!("{hint} ({})", suspects.join(", "))
+}
+
+fn attach_text(e: &AttachError) -> String {
+    format!("cannot attach {}: {}", e.points.join(", "), e.reason)
+}
+
+/// The probe that an attach point is of.
+fn span_of(image: Option<&Image>, e: &AttachError) -> Span {
+    let is_its = |a: &Attach| e.points.contains(&a.name());
+    let programs = image.map(|i| i.programs.iter()).into_iter().flatten();
+    let found = programs.into_iter().find(|p| p.attach.iter().any(is_its));
+    found.map_or(Span::none(), |p| p.span)
+}
+
+fn missing_probes(say: &Say, image: &Image, added: &Added) {
+    for e in &added.missing {
+        let diag = Diag::warning(&codes::NOT_ATTACHED, span_of(Some(image), e), attach_text(e));
+        say.diag(&image.sources, Diag { hint: e.hint.clone(), ..diag });
+    }
+}
+
+/// The longest wait between two looks at whether the output still has a reader.
+const LOOK_EACH: Duration = Duration::from_secs(1);
+
+/// Prints events until something says stop; `None`: there is nothing to wait for, or no one to print for.
+fn watch(session: &mut Session, out: &mut Out, options: &Options, image: &Image) -> Option<Stop> {
+    let waits = |a: &Attach| !matches!(a, Attach::Begin | Attach::End);
+    let only_ends = !image.programs.iter().any(|p| p.attach.iter().any(waits));
+    let every = options.interval_ms.map(Duration::from_millis);
+    let mut next = every.map(|e| Instant::now() + e);
+    loop {
+        let until = next.map(|n| n.saturating_duration_since(Instant::now()));
+        let timeout = if only_ends { Duration::ZERO } else { until.unwrap_or(LOOK_EACH).min(LOOK_EACH) };
+        let stop = match session.poll(timeout, &mut |e| out.event(e)) {
+            Ok(stop) => stop,
+            Err(_) => return None,
+        };
+        out.idle();
+        if stop.is_some() || only_ends || out.broken() {
+            return stop;
+        }
+        if let (Some(at), Some(every)) = (next, every)
+            && at <= Instant::now()
+        {
+            // What cannot be read now can perhaps be read at the end; that is said then.
+            let _ = session.print_maps(&mut |e| out.event(e));
+            out.idle();
+            next = Some((at + every).max(Instant::now()));
+        }
+    }
+}
+
+/// Detaches, runs `end`, prints the maps; the exit status.
+fn end(session: &mut Session, out: &mut Out, image: &Image, stop: Option<Stop>, say: &Say) -> u8 {
+    let mut result = session.finish(&mut |e| out.event(e));
+    if image.config.print_maps_on_exit {
+        out.end_of_run();
+        let printed = session.print_maps(&mut |e| out.event(e));
+        result = result.and(printed);
+    }
+    if let Err(e) = result {
+        say.error(&codes::SYSTEM, format!("the run could not be ended properly: {}", system_text(&e)), None);
+        return 1;
+    }
+    match stop {
+        Some(Stop::Exit(code)) => code as u8,
+        Some(Stop::Signal(_) | Stop::TargetEnded(_)) | None => 0,
+    }
+}

@@ -1,0 +1,112 @@
+//! What is compiled: the script's text, the settings, the machine.
+
+use super::options::{Options, Script};
+use super::say::Say;
+use super::system_text;
+use crate::base::codes;
+use crate::base::{Diag, FileId, Source, SourceMap, Span};
+use crate::lang::Config;
+use crate::lang::config::{self, Outcome, SetBy};
+use crate::sys::world::LinuxWorld;
+use crate::world::World;
+use crate::world::snapshot::SnapshotWorld;
+use std::io::Read;
+use std::path::Path;
+
+/// A script ready to compile.
+pub struct Unit {
+    pub sources: SourceMap,
+    pub main: FileId,
+    pub config: Config,
+}
+
+/// Reads the script and the settings; `Err` is the exit status after something was said.
+pub fn read(options: &Options, say: &Say) -> Result<Unit, u8> {
+    let Some(script) = &options.script else { return Err(1) };
+    let (name, bytes) = match script {
+        Script::Text(text) => ("stdin".to_owned(), Ok(text.clone().into_bytes())),
+        Script::Stdin => {
+            let mut bytes = Vec::new();
+            ("stdin".to_owned(), std::io::stdin().read_to_end(&mut bytes).map(|_| bytes))
+        }
+        Script::File(path) => (path.clone(), std::fs::read(path)),
+    };
+    let bytes = bytes.map_err(|e| {
+        say.error(&codes::NO_FILE, format!("{name} cannot be read: {}", system_text(&e)), None);
+        1
+    })?;
+    let text = text(&name, bytes, say)?;
+    let mut sources = SourceMap::new();
+    let prefix: String = options.includes.iter().map(|f| format!("#include \"{f}\"\n")).collect();
+    let main = sources.add(Source::new(name, prefix + &text));
+    Ok(Unit { sources, main, config: settings(options, say)? })
+}
+
+/// Bytes as text; what is not UTF-8 outside of strings means nothing in a script, so it is refused with its place.
+fn text(name: &str, bytes: Vec<u8>, say: &Say) -> Result<String, u8> {
+    String::from_utf8(bytes).map_err(|e| {
+        let at = e.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
+        let mut sources = SourceMap::new();
+        let file = sources.add(Source::new(name, text));
+        let span = Span::new(file, at, at + char::REPLACEMENT_CHARACTER.len_utf8());
+        say.diag(&sources, Diag::error(&codes::BAD_TOKEN, span, "the script is not UTF-8 text here"));
+        1
+    })
+}
+
+/// The settings of the environment and the command line.
+pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
+    let mut config = Config {
+        unsafe_: options.unsafe_,
+        pid: options.pid,
+        has_child: options.command.is_some(),
+        params: options.params.clone(),
+        ..Config::default()
+    };
+    let mut variables: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+        .filter(|(k, _)| k.starts_with("BPFTRACE_") || k.starts_with("AWL_"))
+        .collect();
+    // AWL_ comes after BPFTRACE_ then, and so wins; the order of the environment is no one's decision.
+    variables.sort();
+    variables.sort_by_key(|(k, _)| k.starts_with("AWL_"));
+    for (key, value) in variables {
+        if OTHER_VARIABLES
+            .iter()
+            .any(|v| key.strip_prefix("BPFTRACE_").or(key.strip_prefix("AWL_")) == Some(v))
+        {
+            continue;
+        }
+        match config::set(&mut config, &key, &value, SetBy::Environment) {
+            Outcome::Done => {}
+            Outcome::Warn(text) => {
+                let diag = Diag::warning(&codes::SETTING_ODD, Span::none(), format!("{key}: {text}"));
+                say.diag(&SourceMap::new(), diag);
+            }
+            // Other programs may have variables with such names.
+            Outcome::Unknown(_) => {}
+            Outcome::Bad(values) => {
+                let hint = format!("it can be {values}");
+                say.error(&codes::SETTING, format!("{key} cannot be {value}"), Some(hint));
+                return Err(1);
+            }
+        }
+    }
+    Ok(config)
+}
+
+/// Variables that are read elsewhere, or tell where a kernel's headers are.
+const OTHER_VARIABLES: &[&str] = &["COLOR", "BTF", "KERNEL_BUILD", "KERNEL_SOURCE", "VMLINUX"];
+
+/// The machine that is compiled for.
+pub fn world(options: &Options, say: &Say) -> Result<Box<dyn World>, u8> {
+    let Some(path) = &options.world else { return Ok(Box::new(LinuxWorld::new())) };
+    match SnapshotWorld::open(Path::new(path)) {
+        Ok(world) => Ok(Box::new(world)),
+        Err(why) => {
+            say.error(&codes::NO_FILE, format!("{path} cannot be used: {why}"), None);
+            Err(1)
+        }
+    }
+}
