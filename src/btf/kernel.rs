@@ -296,3 +296,113 @@ fn struct_size(btf: &Btf, id: u32) -> u32 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::write::{Linkage, NewMember, Writer};
+    use crate::ty::Space;
+
+    /// `int` 1, `struct s { int a; }` 2, `s *` 3, `int (s *s, int n)` 4, `int vm_fn(…)` 5
+    fn base() -> Writer {
+        let mut w = Writer::new();
+        let int = w.int("int", 4, true);
+        let a = NewMember { name: "a".into(), ty: int, offset_bits: 0, bitfield_bits: None };
+        let s = w.strukt(kind::STRUCT, "s", 4, &[a]);
+        let to = w.ptr(s);
+        let proto = w.func_proto(int, &[("s", to), ("n", int)]);
+        w.func("vm_fn", proto, Linkage::Static);
+        w
+    }
+
+    /// Types 6 to 13, on top of `base`: `struct m { struct s s; struct fwd *f; }`, `mod_fn` with the prototype of
+    /// `vm_fn`, and the tracepoint `ev`, whose class function has names for its arguments.
+    fn module(base_string_bytes: u32) -> Vec<u8> {
+        let mut strings = vec![0u8];
+        let mut name = |text: &str| {
+            let at = strings.len() as u32;
+            strings.extend(text.as_bytes());
+            strings.push(0);
+            base_string_bytes + at
+        };
+        let (func, typedef, strukt) = (12 << 24, 8 << 24, 4 << 24);
+        let types: Vec<u32> = [
+            vec![name("fwd"), 7 << 24, 0],
+            vec![0, 2 << 24, 6],
+            vec![name("m"), strukt | 2, 16, name("s"), 2, 0, name("f"), 7, 64],
+            vec![name("mod_fn"), func, 4],
+            vec![0, 13 << 24 | 2, 0, 0, 3, 0, 3],
+            vec![0, 2 << 24, 10],
+            vec![name("btf_trace_ev"), typedef, 11],
+            vec![0, 13 << 24 | 2, 0, name("__data"), 3, name("obj"), 3],
+            vec![name("__bpf_trace_ev"), func, 13],
+        ]
+        .concat();
+        let (n_types, n_strings) = (types.len() as u32 * 4, strings.len() as u32);
+        let mut blob = vec![0x9f, 0xeb, 1, 0];
+        let words = [24, 0, n_types, n_types, n_strings];
+        blob.extend(words.iter().chain(&types).flat_map(|w| w.to_le_bytes()));
+        blob.extend(strings);
+        blob
+    }
+
+    struct Modules(Vec<u8>);
+
+    impl ModuleSource for Modules {
+        fn names(&self) -> Vec<String> {
+            vec!["broken".into(), "mod".into()]
+        }
+        fn read(&self, name: &str) -> Option<Vec<u8>> {
+            Some(if name == "mod" { self.0.clone() } else { b"no BTF".to_vec() })
+        }
+    }
+
+    fn kernel() -> Kernel {
+        let blob = base().finish();
+        let string_bytes = u32::from_le_bytes([blob[20], blob[21], blob[22], blob[23]]);
+        Kernel::new(Btf::from_bytes(blob).unwrap(), Box::new(Modules(module(string_bytes))))
+    }
+
+    fn pair(module: &str, name: &str) -> (String, String) {
+        (module.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn structs_of_modules_stand_on_those_of_vmlinux() {
+        let (kernel, mut types) = (kernel(), TypeTable::new());
+        let m = kernel.strukt(&mut types, None, "m").unwrap();
+        let StructOrigin::Btf { module, .. } = types.structs[m].origin else { panic!("no BTF") };
+        assert_eq!(kernel.module_name(module), "mod");
+        kernel.load_struct(&mut types, m);
+        let members = types.structs[m].members.clone().unwrap();
+        let Ty::Struct(inner) = members[0].ty else { panic!("{:?}", members[0]) };
+        // The same struct by either way.
+        assert_eq!(kernel.strukt(&mut types, Some(StructKind::Struct), "s"), Some(inner));
+        assert_eq!(types.structs[inner].origin, StructOrigin::Btf { module: 0, id: 2 });
+        // One that is only declared has no members, and no size.
+        let Ty::Ptr { to, .. } = &members[1].ty else { panic!("{:?}", members[1]) };
+        let Ty::Struct(fwd) = **to else { panic!("{to:?}") };
+        kernel.load_struct(&mut types, fwd);
+        let def = &types.structs[fwd];
+        assert_eq!((def.name.as_str(), def.size, def.members.as_deref()), ("fwd", 0, Some(&[][..])));
+    }
+
+    #[test]
+    fn functions_and_tracepoints_of_modules() {
+        let (kernel, mut types) = (kernel(), TypeTable::new());
+        let f = kernel.function(&mut types, "", "mod_fn").unwrap();
+        assert_eq!((f.module.as_str(), f.params.len(), f.ret), ("mod", 2, Ty::int(32)));
+        assert!(kernel.function(&mut types, "mod", "vm_fn").is_none());
+        assert!(kernel.function(&mut types, "vmlinux", "mod_fn").is_none());
+        assert!(kernel.function(&mut types, "no_such_module", "mod_fn").is_none());
+        let all = kernel.functions(&|_| true, &|n| n.ends_with("_fn"));
+        assert_eq!(all, [pair("", "vm_fn"), pair("mod", "mod_fn")]);
+        assert_eq!(kernel.functions(&|m| m == "mod", &|n| n.ends_with("_fn")), [pair("mod", "mod_fn")]);
+        assert_eq!(kernel.functions_named(&|_| true, "mod_fn"), [pair("mod", "mod_fn")]);
+        assert_eq!(kernel.raw_tracepoints("e*", &|_, n| n.starts_with('e')), [pair("mod", "ev")]);
+        let ev = kernel.raw_tracepoint_args(&mut types, "ev").unwrap();
+        assert_eq!((ev.module.as_str(), ev.params.len()), ("mod", 1));
+        assert_eq!(ev.params[0].0, "obj");
+        assert!(matches!(ev.params[0].1, Ty::Ptr { space: Space::Any, .. }));
+    }
+}
