@@ -112,7 +112,8 @@ impl Session {
         let Some((id, clause, site)) = self.site_of(bytes) else { return Flow::Go };
         let values = Values { session: self, image: &clause.image };
         let decoder = values.decoder();
-        let mut args: Vec<Value> = Vec::with_capacity(site.fields.len());
+        let mut args = self.args.take();
+        args.clear();
         for field in &site.fields {
             let at = bytes.get(field.offset as usize..).unwrap_or(&[]);
             let mut value = decoder.decode(&field.ty, at);
@@ -120,7 +121,9 @@ impl Session {
             args.push(value);
         }
         let record = Record { values, id, clause, site, args };
-        record.handle(take)
+        let flow = record.handle(take);
+        self.args.set(record.args);
+        flow
     }
 
     /// The statement that emitted a record, by the record's first word.

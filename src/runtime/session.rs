@@ -28,6 +28,7 @@ use crate::sys::poll::{Poller, Trigger};
 use crate::sys::process::Exit;
 use crate::sys::signal::Signals;
 use crate::sys::{limits, process, time};
+use crate::value::Value;
 use crate::world::World;
 
 /// What a session is made with.
@@ -68,6 +69,8 @@ pub struct Session {
     pub(super) symbols: RefCell<Symbols>,
     pub(super) names: RefCell<Names>,
     pub(super) seq: Cell<u64>,
+    /// Of the record at hand; kept for its memory.
+    pub(super) args: Cell<Vec<Value>>,
     next_clause: u32,
     next_event: u32,
     poller: Poller,
@@ -130,6 +133,7 @@ impl Session {
             user_maps: BTreeMap::new(),
             stacks: StackMaps::default(),
             seq: Cell::new(0),
+            args: Cell::default(),
             next_clause: 0,
             next_event: 0,
             poller,
@@ -190,6 +194,12 @@ impl Session {
         self.clauses.insert(id, clause);
         self.shared.set(globals::ENABLED, 1);
         Ok(Added { id, n_attached: n_points - n_failed, missing })
+    }
+
+    /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs.
+    pub fn is_idle(&self) -> bool {
+        let mut points = self.clauses.values().flat_map(|c| &c.programs).flat_map(|l| &l.unit.points);
+        points.all(|p| matches!(p, Attach::Begin | Attach::End))
     }
 
     /// Lets the `-c` command run.
@@ -268,8 +278,13 @@ impl Session {
     /// Detaches everything, runs the `end` programs, hands on the last events. Maps can be read afterwards.
     pub fn finish(&mut self, take: &mut dyn FnMut(Event)) -> io::Result<()> {
         self.shared.set(globals::ENABLED, 0);
-        // What was emitted after `exit()` is dropped already; otherwise it is still to be told.
-        self.drain(take);
+        match self.stop.get() {
+            // What was emitted after `exit()` is dropped.
+            Some(Stop::Exit(_)) => stream::drop_pending(&self.shared),
+            Some(Stop::Signal(_) | Stop::TargetEnded(_)) | None => {
+                self.drain(take);
+            }
+        }
         self.detach();
         for clause in self.clauses.values() {
             clause.run(|p| *p == Attach::End)?;
@@ -283,13 +298,13 @@ impl Session {
     /// Drops all links. Those that the kernel takes long for are left to a child process, so that we need not
     /// wait; their programs do nothing by then.
     fn detach(&mut self) {
-        if self.clauses.values().any(Clause::detaches_slowly) {
-            // If it fails, detaching takes its time here.
-            let _ = process::leave_descriptors_behind();
-        }
+        let is_slow = self.clauses.values().any(Clause::detaches_slowly);
+        // If there is no child, detaching takes its time here.
+        let keeper = if is_slow { process::leave_descriptors_behind().ok() } else { None };
         for clause in self.clauses.values_mut() {
             clause.links.clear();
         }
+        drop(keeper);
     }
 
     /// All script maps, by name, as events.

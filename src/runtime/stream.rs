@@ -98,7 +98,13 @@ fn drain_output(
     }
 }
 
-/// Drops what stands in the rings.
+/// Drops what stands in the rings now.
+pub fn drop_pending(shared: &Shared) {
+    let mut output = shared.output().map(|r| r.reader.borrow_mut());
+    let mut control = shared.control().map(|r| r.reader.borrow_mut());
+    discard(output.as_deref_mut(), control.as_deref_mut());
+}
+
 fn discard(output: Option<&mut RingReader>, control: Option<&mut RingReader>) {
     for ring in [output, control].into_iter().flatten() {
         let end = ring.producer_position();

@@ -71,6 +71,10 @@ impl Mapping {
     pub fn store_u64(&self, offset: usize, value: u64) {
         self.u64_at(offset).store(value, Ordering::SeqCst);
     }
+    /// As a reader's position: what was read before is read by then.
+    pub fn release_u64(&self, offset: usize, value: u64) {
+        self.u64_at(offset).store(value, Ordering::Release);
+    }
 
     /// Bytes that nobody writes while the reference lives.
     ///

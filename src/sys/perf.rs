@@ -94,6 +94,20 @@ pub fn open(source: &Source, scope: Scope) -> io::Result<OwnedFd> {
         }
     }
     attr.set_disabled(1);
+    let is_counter =
+        matches!(source, Source::Counter { .. } | Source::Frequency { .. } | Source::Breakpoint { .. });
+    if is_counter && matches!(scope, Scope::Task(_)) {
+        // Threads that come later are watched too, other processes are not (kernel 5.13).
+        attr.set_inherit(1);
+        attr.set_inherit_thread(1);
+        match open_attr(&attr, scope) {
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+                attr.set_inherit(0);
+                attr.set_inherit_thread(0);
+            }
+            opened => return opened,
+        }
+    }
     open_attr(&attr, scope)
 }
 

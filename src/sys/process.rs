@@ -175,9 +175,17 @@ unsafe fn run_child(parent: i32, gate_read: i32, gate_write: i32, no_signals: &l
     }
 }
 
-/// Leaves all descriptors that are open now to a child that closes them, which may take seconds, while the caller
-/// goes on (its own closing is then instant). The child keeps no standard stream open.
-pub fn leave_descriptors_behind() -> io::Result<()> {
+/// A child that holds all descriptors that were open when it was made. Drop it after your own copies: the last
+/// copy of some takes long to close, and that is to be the child's.
+pub struct Keeper {
+    /// The child waits for its end.
+    _gate: OwnedFd,
+}
+
+/// Leaves all descriptors that are open now to a child that closes them last, which may take seconds, while the
+/// caller goes on. The child keeps no standard stream open.
+pub fn leave_descriptors_behind() -> io::Result<Keeper> {
+    let (gate_read, gate) = pipe()?;
     // SAFETY: the children only call async-signal-safe functions and never return.
     unsafe {
         let pid = libc::fork();
@@ -188,16 +196,21 @@ pub fn leave_descriptors_behind() -> io::Result<()> {
             // Twice, so that the caller has no zombie if it lives on.
             if libc::fork() == 0 {
                 libc::setsid();
+                libc::close(gate.as_raw_fd());
                 for stream in 0..3 {
                     libc::close(stream);
                 }
+                let mut byte = 0u8;
+                while libc::read(gate_read.as_raw_fd(), (&raw mut byte).cast(), 1) < 0
+                    && *libc::__errno_location() == libc::EINTR
+                {}
             }
             libc::_exit(0);
         }
         let mut status = 0;
         while libc::waitpid(pid, &mut status, 0) < 0 && *libc::__errno_location() == libc::EINTR {}
     }
-    Ok(())
+    Ok(Keeper { _gate: gate })
 }
 
 /// A pipe: reading end, writing end.

@@ -96,6 +96,6 @@ impl RingReader {
 
     fn pass(&mut self, len: u32) {
         self.position += (u64::from(len) + HEADER_BYTES).next_multiple_of(8);
-        self.consumer.store_u64(0, self.position);
+        self.consumer.release_u64(0, self.position);
     }
 }

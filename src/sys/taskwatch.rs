@@ -111,7 +111,7 @@ impl Cpu {
             take(self.copy(tail, len, size, &mut copy));
             tail += len as u64;
         }
-        self.ring.store_u64(TAIL, tail);
+        self.ring.release_u64(TAIL, tail);
     }
 
     /// `len` bytes at position `at`, which may go round the end of the ring.

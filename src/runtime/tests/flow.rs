@@ -126,7 +126,7 @@ fn hash_map(storage: Storage, kind: MapKind) -> Map {
 }
 
 /// Adds one under the key of a register's number, modulo 4.
-fn count_by_key(asm: &mut Asm, map: MapId, kind: MapKind) {
+pub(super) fn count_by_key(asm: &mut Asm, map: MapId, kind: MapKind) {
     asm.store(8, R10, -8, Src::Reg(9));
     asm.map(1, RelocKind::MapPtr(map));
     if kind == MapKind::ArrayOfMaps {
@@ -332,4 +332,79 @@ fn symbols_of_a_process_that_has_ended() {
     session.finish(&mut take).expect("an end");
     assert_eq!(names.len(), 1, "{names:?}");
     assert!(names[0].contains("exit"), "{names:?}");
+}
+
+/// Counts this thread's getppid() calls by kernel stack of up to 8 frames.
+fn stacks_image() -> Image {
+    const LIMIT: u16 = 8;
+    let stack = crate::ty::StackTy {
+        space: crate::ty::Space::Kernel,
+        mode: crate::ty::StackMode::Bpftrace,
+        limit: LIMIT,
+    };
+    let mut image = image(vec![]);
+    let count = Ty::Agg { kind: AggKind::Count, signed: true };
+    let mut map = script_map("@", MapKind::PercpuHash, Some(Ty::Stack(stack)), count, Storage::PercpuHash, 8);
+    map.key_size = 16;
+    image.maps.push(map.clone());
+    let stacks = Map {
+        name: ".stacks".into(),
+        kind: MapKind::Hash,
+        value_size: 8 + 8 * u32::from(LIMIT),
+        flags: 0,
+        role: Role::Stacks(stack),
+        ..map
+    };
+    let stacks = image.maps.push(stacks);
+    let mut asm = Asm::default();
+    asm.mov(8, Src::Reg(1)).gate().only_this_thread();
+    asm.load(8, 1, 8, 8).end_if(Jump::Ne, 1, Src::Imm(libc::SYS_getppid as i32));
+    // The frames stand at -64, their number before them; the hash, a made-up one, at -96.
+    asm.mov(1, Src::Reg(8)).mov(2, Src::Reg(R10)).add(2, -64).mov(3, Src::Imm(64)).mov(4, Src::Imm(0));
+    asm.call(Helper::GET_STACK).end_if(Jump::Sle, 0, Src::Imm(0));
+    asm.op(Form::Alu { op: Alu::Rsh, wide: true, dst: 0, src: Src::Imm(3) }).store(8, R10, -72, Src::Reg(0));
+    asm.store(8, R10, -96, Src::Imm(77)).store(8, R10, -88, Src::Imm(78));
+    asm.map(1, RelocKind::MapPtr(stacks)).mov(2, Src::Reg(R10)).add(2, -96);
+    asm.mov(3, Src::Reg(R10)).add(3, -72).mov(4, Src::Imm(0)).call(Helper::MAP_UPDATE_ELEM);
+    asm.store(8, R10, -104, Src::Imm(1)).map(1, RelocKind::MapPtr(FIRST)).mov(2, Src::Reg(R10)).add(2, -96);
+    asm.mov(3, Src::Reg(R10)).add(3, -104).mov(4, Src::Imm(0)).call(Helper::MAP_UPDATE_ELEM);
+    let attach = Attach::RawTracepoint { category: String::new(), name: "sys_enter".into() };
+    add_program(&mut image, vec![attach], &mut asm);
+    image
+}
+
+#[test]
+fn kernel_stacks_have_names() {
+    let Some(mut session) = session(Target::None) else { return };
+    session.add(Rc::new(stacks_image()), &world()).expect("a clause");
+    call_getppid(3);
+    let entries = count_of(&session, "@");
+    let [(Value::Stack(stack), Value::Int(1))] = entries.as_slice() else { panic!("{entries:?}") };
+    assert_eq!(stack.frames.len(), stack.symbols.len());
+    let names: Vec<&str> =
+        stack.symbols.iter().filter_map(|f| f.symbol.as_ref().map(|(name, _)| name.as_str())).collect();
+    assert!(names.contains(&"do_syscall_64"), "{names:?}");
+}
+
+#[test]
+fn what_comes_after_exit_is_dropped() {
+    let Some(mut session) = session(Target::None) else { return };
+    assert!(session.is_idle());
+    let mut image = image(vec![printf("end "), EventKind::Exit, printf("late ")]);
+    let mut asm = Asm::default();
+    asm.control(1, 0);
+    add_program(&mut image, vec![Attach::Begin], &mut asm);
+    asm.output(2, Src::Imm(1));
+    add_program(&mut image, vec![Attach::Signal(libc::SIGUSR1)], &mut asm);
+    asm.output(0, Src::Imm(1));
+    add_program(&mut image, vec![Attach::End], &mut asm);
+    session.add(Rc::new(image), &world()).expect("a clause");
+    assert!(!session.is_idle());
+    let stop = session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll");
+    assert_eq!(stop, Some(Stop::Exit(0)));
+    let clause = session.clauses.values().next().expect("the clause");
+    clause.run(|p| *p == Attach::Signal(libc::SIGUSR1)).expect("runs");
+    let mut got = Vec::new();
+    session.finish(&mut |e| got.push(describe(&e))).expect("an end");
+    assert_eq!(got, ["end 1"]);
 }

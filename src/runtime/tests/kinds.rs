@@ -248,3 +248,49 @@ fn a_function_that_is_not_there_is_named() {
     let LoadError::Attach(errors) = e else { panic!("{e}") };
     assert_eq!(errors[0].points, ["fentry:vmlinux:no_such_function_anywhere"]);
 }
+
+#[test]
+fn counters_follow_threads_that_come_later() {
+    let Some(mut session) = session(Target::Pid(std::process::id())) else { return };
+    let mut image = image(vec![]);
+    let count = Ty::Agg { kind: AggKind::Count, signed: true };
+    let mut map = script_map("@", MapKind::PercpuHash, Some(Ty::U64), count, Storage::PercpuHash, 8);
+    map.max_entries = 4096;
+    image.maps.push(map);
+    let mut asm = Asm::default();
+    asm.gate().call(Helper::GET_CURRENT_PID_TGID);
+    asm.op(Form::Alu { op: Alu::Mov, wide: false, dst: 9, src: Src::Reg(0) });
+    flow::count_by_key(&mut asm, FIRST, MapKind::PercpuHash);
+    let attach = Attach::Software { name: "page-faults".into(), config: 2, period: 1 };
+    add_program(&mut image, vec![attach], &mut asm);
+    session.add(Rc::new(image), &world()).expect("a clause");
+    let thread = std::thread::spawn(|| {
+        touch_new_pages(64);
+        this_thread()
+    });
+    let tid = thread.join().expect("no panic");
+    let counts = count_of(&session, "@");
+    let of_thread = counts.iter().find(|(k, _)| *k == Value::Uint(u64::from(tid)));
+    assert!(matches!(of_thread, Some((_, Value::Int(64..)))), "{tid}: {counts:?}");
+}
+
+#[test]
+fn uprobes_of_a_command_are_there_from_its_start() {
+    let world = world();
+    let libc = world.binaries("libc", None).ok().and_then(|paths| paths.into_iter().next());
+    let Some(path) = libc else {
+        eprintln!("skipped: no libc here");
+        return;
+    };
+    let functions = world.user_functions(&path, "_exit").expect("symbols");
+    let offset = functions.first().expect("_exit").file_offset;
+    let argv = split_command("sh -c 'sh -c true; exit 0'").expect("a command");
+    let Some(mut session) = session(Target::Command(argv)) else { return };
+    let symbol = "_exit".to_owned();
+    let attach = Attach::Uprobe { path, symbol, offset, when: When::Entry, ref_ctr_offset: 0 };
+    session.add(Rc::new(runs_image(vec![attach], Only::All)), &world).expect("a clause");
+    session.release().expect("runs");
+    while session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll").is_none() {}
+    // Of the command itself, not of its child.
+    assert_eq!(number(count_of(&session, "@")), 1);
+}
