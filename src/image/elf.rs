@@ -2,7 +2,7 @@
 //!
 //! Comes in: an image. Goes out: the bytes, or in words why this image cannot be an object. Each attach point gets
 //! its program in the section that names it, functions go to `.text`, maps to `.maps`, constants to `.rodata.*`,
-//! memory that programs address directly to `.bss.*`; `.BTF` and `.BTF.ext` have the maps, functions, script lines
+//! memory that programs address directly to `.data.*`; `.BTF` and `.BTF.ext` have the maps, functions, script lines
 //! and CO-RE relocations. Rules of libbpf's that are kept here: programs are global functions of their size;
 //! functions are local and reached through the section's symbol; addends stand in the instructions.
 

@@ -114,9 +114,10 @@ fn data_section(object: &mut Object, name: &str, map: &Map) -> SymbolId {
         | Role::Losses
         | Role::Scratch
         | Role::Stacks(_) => {
-            let name = format!(".bss.{name}").into_bytes();
-            let section = object.add_section(Vec::new(), name, SectionKind::UninitializedData);
-            object.append_section_bss(section, u64::from(map.value_size.max(1)), 8);
+            // Zeroes are written out: older versions of libbpf know only one `.bss`.
+            let name = format!(".data.{name}").into_bytes();
+            let section = object.add_section(Vec::new(), name, SectionKind::Data);
+            object.append_section_data(section, &vec![0; map.value_size.max(1) as usize], 8);
             section
         }
     };
