@@ -27,7 +27,7 @@ pub fn path() -> Result<PathBuf, String> {
 fn build(source: &Path, built: &Path) -> Result<(), String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
-    command.args(["--edition", "2024", "--crate-name", "awl_workload", "-D", "warnings", "-g"]);
+    command.args(["--edition", "2024", "--crate-name", "awl_workload", "-D", "warnings"]);
     command.args(["-C", "opt-level=1", "-C", "force-frame-pointers=yes", "-C", "panic=abort"]);
     let output = command.arg(source).arg("-o").arg(built).output().map_err(|e| format!("rustc: {e}"))?;
     if output.status.success() {
