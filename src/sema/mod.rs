@@ -22,6 +22,8 @@ mod infer;
 mod locals;
 mod maps;
 mod ops;
+#[cfg(test)]
+mod random_tests;
 mod settings;
 mod stmts;
 #[cfg(test)]

@@ -369,6 +369,9 @@ impl Checker<'_> {
         let body = self.loop_body(body);
         self.body.n_callbacks -= 1;
         self.body.close();
+        if ty.is_some() {
+            self.diags.unsupported(over.span, "for loops over maps are");
+        }
         ty.map(|_| StmtKind::ForMap { local, map, body })
     }
 
