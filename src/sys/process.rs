@@ -71,7 +71,8 @@ impl Child {
             let parent = libc::getpid();
             let pid = libc::fork();
             if pid == 0 {
-                run_child(parent, gate_read.as_raw_fd(), gate.as_raw_fd(), &no_signals);
+                let ready = exec_write.as_raw_fd();
+                run_child(parent, gate_read.as_raw_fd(), gate.as_raw_fd(), ready, &no_signals);
                 libc::execv(path.as_ptr(), ptrs.as_ptr());
                 let errno = *libc::__errno_location();
                 libc::write(exec_write.as_raw_fd(), (&raw const errno).cast(), size_of::<i32>());
@@ -82,8 +83,14 @@ impl Child {
         if pid < 0 {
             return Err(io::Error::last_os_error());
         }
+        drop((gate_read, exec_write));
         let pid = pid as u32;
-        Ok(Child { pid, pidfd: Pidfd::open(pid)?, gate: Some(gate), exec_failed, is_reaped: false })
+        let child = Child { pid, pidfd: Pidfd::open(pid)?, gate: Some(gate), exec_failed, is_reaped: false };
+        // It has made all its calls before what is attached from here on could see them as the command's.
+        let mut byte = 0u8;
+        // SAFETY: `byte` has room for one.
+        let n = unsafe { libc::read(child.exec_failed.as_raw_fd(), (&raw mut byte).cast(), 1) };
+        if n == 1 { Ok(child) } else { Err(io::Error::from_raw_os_error(libc::ESRCH)) }
     }
 
     pub fn pid(&self) -> u32 {
@@ -153,11 +160,11 @@ impl Drop for Child {
     }
 }
 
-/// The child's side before exec: waits at the gate; leaves if the parent is gone.
+/// The child's side before exec: says that it is ready, waits at the gate; leaves if the parent is gone.
 ///
 /// # Safety
 /// Only for the child of a fork: async-signal-safe calls alone.
-unsafe fn run_child(parent: i32, gate_read: i32, gate_write: i32, no_signals: &libc::sigset_t) {
+unsafe fn run_child(parent: i32, gate_read: i32, gate_write: i32, ready: i32, no_signals: &libc::sigset_t) {
     // SAFETY: plain system calls on descriptors that the fork inherited.
     unsafe {
         libc::close(gate_write);
@@ -169,6 +176,9 @@ unsafe fn run_child(parent: i32, gate_read: i32, gate_write: i32, no_signals: &l
         libc::pthread_sigmask(libc::SIG_SETMASK, no_signals, std::ptr::null_mut());
         libc::signal(libc::SIGPIPE, libc::SIG_DFL);
         let mut byte = 0u8;
+        if libc::write(ready, (&raw const byte).cast(), 1) != 1 {
+            libc::_exit(127);
+        }
         if libc::read(gate_read, (&raw mut byte).cast(), 1) != 1 {
             libc::_exit(127);
         }
