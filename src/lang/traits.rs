@@ -132,6 +132,9 @@ pub trait LowerCx {
     fn emit(&mut self, kind: EventKind, fields: &[(Ty, Operand)]);
     /// Emits a record with the arguments from `from` on, computed where they will lie.
     fn emit_args(&mut self, kind: EventKind, from: usize);
+    /// Emits a record of one buffer of `n` bytes, which `fill` writes, with its length, at the address that it is
+    /// given.
+    fn emit_buf(&mut self, kind: EventKind, n: u32, fill: &mut dyn FnMut(&mut dyn LowerCx, Value));
     /// Adds one to a loss counter.
     fn lose(&mut self, kind: LossKind);
     /// Copies a value of type `ty` to `dst + off`.

@@ -240,6 +240,11 @@ impl LowerCx for CallCx<'_, '_, '_> {
             .collect();
         self.f.emit(kind, values);
     }
+    fn emit_buf(&mut self, kind: EventKind, n: u32, fill: &mut dyn FnMut(&mut dyn LowerCx, Value)) {
+        let (open, at) = self.f.open_record(kind, Ty::Buf { n });
+        fill(self, at);
+        self.f.close_record(open);
+    }
     fn lose(&mut self, kind: LossKind) {
         self.f.lose(kind);
     }

@@ -33,19 +33,40 @@ impl<'a> Fx<'_, 'a> {
     /// Emits a record with these values.
     pub fn emit(&mut self, kind: EventKind, values: Vec<(Ty, Source<'a>)>) {
         let tys: Vec<Ty> = values.iter().map(|(ty, _)| field_ty(ty)).collect();
-        let (offsets, size, last) = self.record_layout(header_bytes(&kind), &tys);
         let sources: Vec<Source<'a>> = values.into_iter().map(|(_, s)| self.ahead(s)).collect();
+        let (record, last) = self.record(kind, tys);
+        match last {
+            Some(i) => self.send_cut(&record, &sources, i),
+            None => self.send_whole(&record, &sources),
+        }
+    }
+
+    /// Enters an event into the image. Yields also the field that may be cut.
+    fn record(&mut self, kind: EventKind, tys: Vec<Ty>) -> (Record, Option<usize>) {
+        let (offsets, size, last) = self.record_layout(header_bytes(&kind), &tys);
         let fields = tys.iter().zip(&offsets).map(|(ty, &offset)| Field { ty: ty.clone(), offset }).collect();
         let ring = self.m.ring_of(&kind);
         let is_control = kind.is_control();
         let span = self.b.span();
         let id = self.m.event(EventSite { kind, program: self.program, span, fields, size });
         let number = i64::from(self.m.image.event_base + id.0);
-        let record = Record { tys, offsets, size, number, ring, is_control };
-        match last {
-            Some(i) => self.send_cut(&record, &sources, i),
-            None => self.send_whole(&record, &sources),
-        }
+        (Record { tys, offsets, size, number, ring, is_control }, last)
+    }
+
+    /// Begins a record of one long buffer that is filled by hand at the address that this yields.
+    pub fn open_record(&mut self, kind: EventKind, ty: Ty) -> (OpenRecord, Value) {
+        let (record, _) = self.record(kind, vec![ty]);
+        let dst = self.temp(record.size, "record");
+        let position = self.position(&record);
+        self.header(&record, dst, position);
+        let at = self.b.add_imm(dst, record.offsets[0].into());
+        (OpenRecord { record, dst }, at)
+    }
+
+    /// Sends it.
+    pub fn close_record(&mut self, open: OpenRecord) {
+        let used = self.used_of_buf(&open.record, open.dst, 0);
+        self.output(&open.record, open.dst, 0, used);
     }
 
     /// Offsets of the fields, the size of all, and the field that may be cut: the longest string or buffer, if
@@ -144,12 +165,22 @@ impl<'a> Fx<'_, 'a> {
             }
             _ => {
                 self.fill(&record.tys[last], sources[last], dst, off);
-                let len = self.b.load(Size::B4, dst, off as i32);
-                let len = self.b.umin(len, self.size(&record.tys[last]) - 4);
-                self.b.add_imm(len, 4)
+                self.used_of_buf(record, dst, last)
             }
         };
-        let size = self.b.add_imm(used, off.into());
+        self.output(record, dst, last, used);
+    }
+
+    /// Bytes of a buffer that are used, its length word included.
+    fn used_of_buf(&mut self, record: &Record, dst: Value, i: usize) -> Value {
+        let len = self.b.load(Size::B4, dst, record.offsets[i] as i32);
+        let len = self.b.umin(len, self.size(&record.tys[i]) - 4);
+        self.b.add_imm(len, 4)
+    }
+
+    /// Sends a record up to what is used of its last field.
+    fn output(&mut self, record: &Record, dst: Value, last: usize, used: Value) {
+        let size = self.b.add_imm(used, record.offsets[last].into());
         let flags = self.wakeup();
         let ring = self.b.map_ptr(record.ring);
         let r = self.b.call(Helper::RINGBUF_OUTPUT, &[ring, dst, size, flags]);
@@ -211,6 +242,12 @@ impl<'a> Fx<'_, 'a> {
             |f| f.b.iconst(NO_WAKEUP),
         )
     }
+}
+
+/// A record that is being filled by hand.
+pub struct OpenRecord {
+    record: Record,
+    dst: Value,
 }
 
 /// A record being sent.

@@ -29,14 +29,14 @@ mod stmt;
 mod target;
 mod walk;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::{IndexVec, SourceMap, Span};
 use crate::image::{EventId, EventKind, EventSite, Image, LocalTyId, LossId, LossKind, LossSite, MapId};
 use crate::image::{ProgramId, Role, wire};
 use crate::ir;
 use crate::sema::hir;
-use crate::ty::{StructId, TypeTable};
+use crate::ty::{StructId, Ty, TypeTable};
 use crate::world::World;
 
 /// Lowers a script.
@@ -103,8 +103,34 @@ impl<'a> Mx<'a> {
                 | Role::Stacks(_) => {}
             }
         }
+        self.load_shown_structs();
         self.image.types = self.types;
         ir::Module { funcs: self.funcs, entries: self.entries, image: self.image }
+    }
+
+    /// Loads the members of structs that are printed, as far down as they lie in them.
+    fn load_shown_structs(&mut self) {
+        let fields = self.image.events.iter().flat_map(|e| e.fields.iter().map(|f| f.ty.clone()));
+        let mut shown: Vec<Ty> = fields.collect();
+        for map in self.image.maps.iter() {
+            if let Role::User(schema) = &map.role {
+                shown.extend(schema.key.clone());
+                shown.push(schema.value.clone());
+            }
+        }
+        let mut done = BTreeSet::new();
+        while let Some(ty) = shown.pop() {
+            match ty {
+                Ty::Array { elem, .. } => shown.push((*elem).clone()),
+                Ty::Tuple(_) | Ty::Record(_) => shown.extend(ty.fields()),
+                Ty::Struct(id) if done.insert(id) => {
+                    self.world.load_struct(&mut self.types, id);
+                    let members = self.types.structs[id].members.as_deref().unwrap_or(&[]);
+                    shown.extend(members.iter().map(|m| m.ty.clone()));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The map of awl's own for that use, made if it is not there yet.

@@ -59,7 +59,13 @@ pub fn join(cx: &mut dyn LowerCx) -> Operand {
     };
     let list = number(cx, 0);
     let n = JOIN_STRINGS_MAX * JOIN_BYTES_MAX;
-    let (word, buf) = (cx.temp(8, "pointer"), cx.temp(n + 4, "joined"));
+    cx.emit_buf(EventKind::Join { separator }, n, &mut |cx, buf| strings(cx, list, buf, (outer, inner)));
+    Operand::None
+}
+
+/// Fills a buffer with the strings of a list.
+fn strings(cx: &mut dyn LowerCx, list: Value, buf: Value, (outer, inner): (ReadSpace, ReadSpace)) {
+    let word = cx.temp(8, "pointer");
     let done = cx.b().new_block();
     let used = cx.b().var(Kind::Int);
     let zero = cx.b().iconst(0);
@@ -72,21 +78,19 @@ pub fn join(cx: &mut dyn LowerCx) -> Operand {
         let (zero, on) = (cx.b().iconst(0), cx.b().new_block());
         cx.b().branch(Cc::Eq, p, zero, done, on);
         cx.b().enter(on);
-        append(cx, (buf, used), inner, p, n - JOIN_BYTES_MAX);
+        append(cx, (buf, used), inner, p);
     }
     cx.b().jump(done, Vec::new());
     cx.b().enter(done);
     let len = cx.b().get(used);
     cx.b().store(Size::B4, buf, 0, len);
-    cx.emit(EventKind::Join { separator }, &[(Ty::Buf { n }, Operand::Mem { ptr: buf, off: 0 })]);
-    Operand::None
 }
 
 /// Adds a string to a buffer of which `used` bytes are taken.
-fn append(cx: &mut dyn LowerCx, (buf, used): (Value, Var), space: ReadSpace, p: Value, start_max: u32) {
+fn append(cx: &mut dyn LowerCx, (buf, used): (Value, Var), space: ReadSpace, p: Value) {
     let at = cx.b().get(used);
     // Verifier: the offset is bounded where it is added.
-    let at = cx.b().umin(at, start_max);
+    let at = cx.b().umin(at, (JOIN_STRINGS_MAX - 1) * JOIN_BYTES_MAX);
     let start = cx.b().add_imm(buf, 4);
     let dst = cx.b().bin(BinOp::Add, start, at);
     let len = cx.read_str(space, dst, p, JOIN_BYTES_MAX);
