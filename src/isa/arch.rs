@@ -15,6 +15,8 @@ pub struct Arch {
     pub ret: &'static str,
     pub ip: &'static str,
     pub sp: &'static str,
+    /// Bytes from the stack pointer at a function's start to its first argument on the stack.
+    pub stack_args_at: u32,
     pub page_bytes: u32,
     /// Bytes of `struct pt_regs`.
     pub pt_regs_bytes: u32,
@@ -57,6 +59,8 @@ pub static X86_64: Arch = Arch {
     ret: "ax",
     ip: "ip",
     sp: "sp",
+    // The return address lies between.
+    stack_args_at: 8,
     page_bytes: 4096,
     pt_regs_bytes: 168,
     elf_machine: 62,

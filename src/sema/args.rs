@@ -159,7 +159,12 @@ impl Checker<'_> {
                 self.diags.bad_argument(key.span, format!("{name}() has a key already"));
                 return None;
             }
-            (None, within) => self.map_entry(map, within.as_deref(), e.span)?,
+            (None, within) => {
+                if within.is_some() && name == "delete" {
+                    self.old_spelling(e.span, "delete(@m[key])", "delete(@m, key)");
+                }
+                self.map_entry(map, within.as_deref(), e.span)?
+            }
         };
         if self.maps.types(map).1.is_error() {
             self.report_unassigned(map, e.span);

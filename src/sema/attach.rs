@@ -10,6 +10,9 @@ use crate::image::ProgType;
 use crate::lang::probes::{self, ApText, Ctx, Point, Provider, ResolveCx, Uses};
 use crate::syntax::ast;
 
+/// Names of providers that are accepted from older scripts.
+const OLD_NAMES: &[&str] = &["BEGIN", "END", "kfunc", "kretfunc"];
+
 /// Attach points that share a program.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -93,6 +96,9 @@ fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
 fn resolve(cx: &mut Checker<'_>, ap: &ast::AttachPoint, uses: &Uses) -> Option<(Provider, Vec<Point>)> {
     let (provider, rest) = ap.parts.split_first()?;
     let kind = probes::find_or_report(&provider.text, provider.span, &mut cx.diags)?;
+    if let Some(old) = OLD_NAMES.iter().find(|old| **old == provider.text) {
+        cx.old_spelling(provider.span, old, kind.name);
+    }
     let text = |p: &ast::ApPart| ApText { text: p.text.clone(), quoted: p.quoted, span: p.span };
     let parts: Vec<ApText> = rest.iter().map(text).collect();
     let mut resolve_cx = ResolveCx {

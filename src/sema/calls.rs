@@ -8,7 +8,7 @@ use crate::lang::probes::row;
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Need, Ret};
 use crate::lang::{aggs, probes::Provider};
 use crate::syntax::ast::{self, Arg, ExprKind as A};
-use crate::ty::Ty;
+use crate::ty::{Space, Ty};
 use crate::world;
 use hir::{Expr, ExprKind, Stmt, StmtKind};
 
@@ -117,6 +117,18 @@ impl Checker<'_> {
         let number = convert::int(i64::from(n), Ty::I64, span);
         let slots = vec![Slot { arg: hir::Arg::Expr(number), span }];
         self.checked(row, slots, span, span)
+    }
+
+    /// `sarg0`: an argument that the caller left on the stack.
+    pub fn stack_argument(&mut self, n: u32, span: Span) -> Expr {
+        self.old_spelling(span, "sargN", "*(uint64 *)(reg(\"sp\") + offset)");
+        let Some(row) = builtins::find("reg") else { crate::bug!("reg has no row") };
+        let slot = Slot { arg: hir::Arg::Expr(convert::string(*b"sp", span)), span };
+        let sp = self.checked(row, vec![slot], span, span);
+        let at = i64::from(self.world.arch().stack_args_at) + 8 * i64::from(n);
+        let at = self.binary(ast::BinOp::Add, span, sp, convert::int(at, Ty::I64, span), span);
+        let pointer = self.cast(at, Ty::ptr(Ty::U64, Space::Any), span);
+        self.deref(pointer, span)
     }
 
     /// A call whose arguments are of their parameters' kinds.

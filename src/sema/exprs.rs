@@ -6,7 +6,7 @@
 use super::convert::{self, as_int, boolean, error, int, string};
 use super::{Checker, hir, ops, types};
 use crate::base::Span;
-use crate::lang::builtins;
+use crate::lang::builtins::{self, numbered};
 use crate::lang::probes::{Ctx, row};
 use crate::syntax::ast::{self, ExprKind as A, Fix, IncDec, UnOp};
 use crate::ty::Ty;
@@ -73,7 +73,10 @@ impl Checker<'_> {
                 let e = self.expr(e);
                 self.cast(e, to, span)
             }
-            A::Field { e, name, .. } => {
+            A::Field { e, name, arrow } => {
+                if *arrow {
+                    self.old_arrow(e, span);
+                }
                 let base = self.expr(e);
                 self.field(base, name, span)
             }
@@ -95,6 +98,15 @@ impl Checker<'_> {
         }
     }
 
+    /// `args->x` and `curtask->x` are from before the dot did the same.
+    fn old_arrow(&mut self, base: &ast::Expr, span: Span) {
+        match &base.kind {
+            A::Ident(name) if name == "args" => self.old_spelling(span, "args->", "args."),
+            A::Ident(name) if name == "curtask" => self.old_spelling(span, "curtask->", "curtask."),
+            _ => {}
+        }
+    }
+
     fn text(&mut self, bytes: &[u8], span: Span) -> Expr {
         let limit = self.config.max_strlen;
         if bytes.len() as u64 >= limit {
@@ -113,6 +125,9 @@ impl Checker<'_> {
         if let Some(row) = builtins::find(name) {
             return self.bare(row, name, span);
         }
+        if let Some(n) = numbered(name, "sarg") {
+            return self.stack_argument(n, span);
+        }
         if let Some((v, id)) = self.world.enumerator(&mut self.types, name) {
             return int(v, Ty::Enum(id), span);
         }
@@ -125,6 +140,7 @@ impl Checker<'_> {
     pub fn is_value_name(&mut self, name: &str) -> bool {
         name == "args"
             || builtins::find(name).is_some()
+            || numbered(name, "sarg").is_some()
             || self.world.enumerator(&mut self.types, name).is_some()
     }
 

@@ -43,7 +43,7 @@ use attach::Group;
 use infer::{ROUNDS_MAX, Slot};
 use locals::Body;
 use maps::Maps;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks a whole script. `known` are the maps of the session, which keep their numbers and types.
 pub fn check(
@@ -85,6 +85,8 @@ struct Checker<'a> {
     /// The probe being checked.
     probe: Current,
     body: Body,
+    /// Old spellings that have been told of in this round: each once.
+    told: BTreeSet<&'static str>,
 }
 
 /// The probe around what is being checked.
@@ -118,6 +120,7 @@ impl<'a> Checker<'a> {
             vars: BTreeMap::new(),
             probe,
             body: Body::default(),
+            told: BTreeSet::new(),
         }
     }
 
@@ -140,6 +143,7 @@ impl<'a> Checker<'a> {
     fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> IndexVec<hir::ProbeId, hir::Probe> {
         for round in 0.. {
             self.diags = Diags::default();
+            self.told.clear();
             let mut probes = IndexVec::new();
             for (i, group) in groups.iter().enumerate() {
                 let ast::Item::Probe(clause) = &script.items[group.item] else { continue };
@@ -185,6 +189,13 @@ impl<'a> Checker<'a> {
             points: group.points.clone(),
             locals: self.finish_locals(),
             body,
+        }
+    }
+
+    /// Warns of an old spelling, at its first place alone.
+    fn old_spelling(&mut self, span: Span, old: &'static str, new: &str) {
+        if self.told.insert(old) {
+            self.diags.deprecated(span, old, new);
         }
     }
 

@@ -402,3 +402,18 @@ fn every_example_of_the_rows_is_checked() {
         assert!(mistakes.is_empty(), "{name}: {example}\n{mistakes:#?}");
     }
 }
+
+#[test]
+fn old_spellings_are_accepted_and_told_once() {
+    let script = "BEGIN { @a[1] = 1; delete(@a[1]); delete(@a[2]); print(curtask->tgid); } END { }
+        rawtracepoint:sched_switch { print(args->prev.tgid); print(args->next.tgid); }
+        kfunc:vfs_read { } uprobe:libc:malloc { print(sarg0); print(sarg1); }";
+    ok(script);
+    let want = ["BEGIN", "END", "kfunc", "delete(@m[key])", "curtask->", "args->", "sargN"];
+    let said: Vec<String> = messages(script);
+    assert_eq!(said.len(), want.len(), "{said:?}");
+    for (message, old) in said.iter().zip(want) {
+        assert!(message.starts_with(&format!("{old} is an old spelling")), "{message}");
+    }
+    assert!(codes("begin { @a[1] = 1; delete(@a, 1); print(curtask.tgid); }").is_empty());
+}

@@ -41,7 +41,12 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
 
 /// The N of `argN`.
 pub fn arg_number(name: &str) -> Option<u32> {
-    let digits = name.strip_prefix("arg")?;
+    numbered(name, "arg")
+}
+
+/// The N of `prefixN`.
+pub fn numbered(name: &str, prefix: &str) -> Option<u32> {
+    let digits = name.strip_prefix(prefix)?;
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let plain = digits.len() == 1 || !digits.starts_with('0');
     if is_number && plain { digits.parse().ok() } else { None }
