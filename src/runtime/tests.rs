@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::base::{IndexVec, Source, SourceMap, Span};
-use crate::image::maps::{F_MMAPABLE, F_NO_PREALLOC};
+use crate::image::maps::F_MMAPABLE;
 use crate::image::wire::{Field, globals};
 use crate::image::{
     Attach, EventKind, EventSite, Image, LineInfo, LossId, LossKind, LossSite, Map, MapId, MapKind, Program,
@@ -192,7 +192,7 @@ fn script_map(
         key_size: if hash { 8 } else { 4 },
         value_size,
         max_entries: if hash { 16 } else { 1 },
-        flags: if kind == MapKind::PercpuHash || kind == MapKind::ArrayOfMaps { F_NO_PREALLOC } else { 0 },
+        flags: 0,
         role: Role::User(schema),
     }
 }
@@ -248,6 +248,11 @@ fn collect(session: &mut Session, n: usize) -> Vec<String> {
         }
     }
     got
+}
+
+/// How much longer than on a usual machine things may take: an emulated one says so.
+fn slowness() -> u32 {
+    std::env::var("AWL_SLOWNESS").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
 fn world() -> LinuxWorld {
@@ -363,7 +368,7 @@ fn tracepoint_by_perf_event() {
     let start = Instant::now();
     session.finish(&mut |_| {}).expect("an end");
     // The slow part is left to a child.
-    assert!(start.elapsed() < Duration::from_millis(50), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_millis(50) * slowness(), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -178,7 +178,9 @@ mod tests {
                 return;
             }
         };
-        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let exe = std::env::current_exe().unwrap();
+        let mut command = std::process::Command::new(&exe);
+        let mut child = command.arg("--list").stdout(std::process::Stdio::null()).spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
         let mut events = Vec::new();
@@ -196,8 +198,9 @@ mod tests {
         }
         assert_eq!(events.first(), Some(&TaskEvent::Fork { pid, parent: std::process::id() }));
         let exec = events.iter().position(|e| *e == TaskEvent::Exec { pid }).unwrap();
-        let maps_true = |e: &TaskEvent| matches!(e, TaskEvent::Map { path, .. } if path.ends_with(b"/true"));
-        assert!(events[exec..].iter().any(maps_true), "{events:?}");
+        let name = exe.to_str().unwrap().as_bytes();
+        let maps_exe = |e: &TaskEvent| matches!(e, TaskEvent::Map { path, .. } if path == name);
+        assert!(events[exec..].iter().any(maps_exe), "{events:?}");
         assert_eq!(events.last(), Some(&TaskEvent::Exit { pid }));
         assert_eq!(watch.n_lost(), 0);
     }
