@@ -108,8 +108,21 @@ impl Kernel {
 
     /// Module and id of the first type of that name.
     pub fn find(&self, name: &str, kinds: &[u8]) -> Option<(u32, u32)> {
-        (0..=self.modules().len() as u32)
-            .find_map(|module| self.btf(module)?.find(name, kinds).map(|id| (module, id)))
+        self.find_choice(name, &[kinds])
+    }
+
+    /// As `find`, by several choices of kinds: in each BTF the first that is there, so that no module is read for
+    /// what vmlinux has as a second choice.
+    fn find_choice(&self, name: &str, choices: &[&[u8]]) -> Option<(u32, u32)> {
+        self.numbers().find_map(|module| {
+            let btf = self.btf(module)?;
+            choices.iter().find_map(|kinds| btf.find(name, kinds)).map(|id| (module, id))
+        })
+    }
+
+    /// vmlinux's number, then the modules'; they are listed only if they are asked for.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(0).chain((1..).take_while(|n| *n <= self.modules().len() as u32))
     }
 
     // --- types -------------------------------------------------------------------------------------------
@@ -121,8 +134,7 @@ impl Kernel {
             Some(StructKind::Union) => &[kind::UNION],
             None => &STRUCTS,
         };
-        let through_typedef = || self.find(name, &[kind::TYPEDEF]);
-        let (module, id) = self.find(name, kinds).or_else(through_typedef)?;
+        let (module, id) = self.find_choice(name, &[kinds, &[kind::TYPEDEF]])?;
         let found = self.section(module, |s| s.ty(types, id))?;
         match found {
             Ty::Struct(id) if kind.is_none_or(|k| types.structs[id].kind == k) => Some(id),
@@ -132,7 +144,7 @@ impl Kernel {
 
     /// The enum of that name, also through a typedef.
     pub fn enumeration(&self, types: &mut TypeTable, name: &str) -> Option<EnumId> {
-        let (module, id) = self.find(name, &ENUMS).or_else(|| self.find(name, &[kind::TYPEDEF]))?;
+        let (module, id) = self.find_choice(name, &[&ENUMS, &[kind::TYPEDEF]])?;
         self.section(module, |s| s.enumeration(types, id))?
     }
 
@@ -144,7 +156,7 @@ impl Kernel {
 
     /// Value and enum of the first enumerator of that name.
     pub fn enumerator(&self, types: &mut TypeTable, name: &str) -> Option<(i64, EnumId)> {
-        (0..=self.modules().len() as u32).find_map(|module| {
+        self.numbers().find_map(|module| {
             let btf = self.btf(module)?;
             let id = enum_with(&btf, name)?;
             let e = self.section(module, |s| s.enumeration(types, id))??;
