@@ -56,28 +56,32 @@ pub fn traceable_functions() -> Answer<BTreeSet<(String, String)>> {
     if text.is_empty() {
         return Err(Missing::No);
     }
-    let line = |l: &str| {
-        let (name, module) = l.split_once(' ').unwrap_or((l, ""));
-        (module.trim_matches(['[', ']']).to_owned(), name.to_owned())
-    };
-    Ok(text.lines().map(line).collect())
+    Ok(text.lines().filter_map(parse_traceable).collect())
 }
 
-/// `(module, name)` of the functions that kprobes can use and whose module and name match. A pattern goes by
-/// ftrace's list where it can be read; otherwise all functions of kallsyms count but the kernel's blacklist.
+/// `vfs_read` or `nf_hook [nf_tables]`
+fn parse_traceable(line: &str) -> Option<(String, String)> {
+    let (name, module) = line.split_once(' ').unwrap_or((line, ""));
+    // What is left of weak functions that another one has replaced.
+    let is_real = !name.starts_with("__ftrace_invalid_address__") && !name.is_empty();
+    is_real.then(|| (module.trim_matches(['[', ']']).to_owned(), name.to_owned()))
+}
+
+/// `(module, name)` of the functions that kprobes can use and whose module and name match: those of ftrace's list
+/// where it can be read, else those of kallsyms; in either case without the kernel's blacklist.
 pub fn kprobe_functions(
     module: &dyn Fn(&str) -> bool,
     name: &dyn Fn(&str) -> bool,
 ) -> Answer<Vec<(String, String)>> {
-    let wanted = |m: &str, n: &str| name(n) && module(m);
+    let blacklist = kprobe_blacklist();
+    let wanted = |m: &str, n: &str| name(n) && module(m) && !blacklist.contains(n);
     if let Ok(functions) = traceable_functions() {
         return Ok(functions.into_iter().filter(|(m, n)| wanted(m, n)).collect());
     }
-    let blacklist = kprobe_blacklist();
     let mut found = BTreeSet::new();
     scan_kallsyms(|s| {
         let is_code = matches!(s.class, b't' | b'T' | b'w' | b'W');
-        if is_code && !is_odd(s.name) && wanted(s.module, s.name) && !blacklist.contains(s.name) {
+        if is_code && !is_odd(s.name) && wanted(s.module, s.name) {
             found.insert((s.module.to_owned(), s.name.to_owned()));
         }
         true
@@ -184,6 +188,14 @@ mod tests {
         assert_eq!((s.addr, s.class, s.name, s.module), (0xffff_ffff_c0a1, b't', "nf_hook", "nf_tables"));
         assert!(parse_symbol("garbage").is_none());
         assert_eq!(kernel_symbol("no such symbol"), Err(Missing::No));
+    }
+
+    #[test]
+    fn traceable_lines() {
+        let pair = |m: &str, n: &str| Some((m.to_owned(), n.to_owned()));
+        assert_eq!(parse_traceable("vfs_read"), pair("", "vfs_read"));
+        assert_eq!(parse_traceable("nf_hook [nf_tables]"), pair("nf_tables", "nf_hook"));
+        assert_eq!(parse_traceable("__ftrace_invalid_address___212"), None);
     }
 
     #[test]
