@@ -10,8 +10,8 @@ use crate::image::ProgType;
 use crate::lang::probes::{self, ApText, Ctx, Point, Provider, ResolveCx, Uses};
 use crate::syntax::ast;
 
-/// Names of providers that are accepted from older scripts.
-const OLD_NAMES: &[&str] = &["BEGIN", "END", "kfunc", "kretfunc"];
+/// Names of providers that are accepted from older scripts. (`BEGIN` is none: every case will do.)
+const OLD_NAMES: &[&str] = &["kfunc", "kretfunc"];
 
 /// Attach points that share a program.
 #[derive(Clone, Debug)]

@@ -73,10 +73,7 @@ impl Checker<'_> {
                 let e = self.expr(e);
                 self.cast(e, to, span)
             }
-            A::Field { e, name, arrow } => {
-                if *arrow {
-                    self.old_arrow(e, span);
-                }
+            A::Field { e, name, .. } => {
                 let base = self.expr(e);
                 self.field(base, name, span)
             }
@@ -95,15 +92,6 @@ impl Checker<'_> {
             A::Block(b) => self.block_value(b),
             A::Comptime(e) => self.comptime(e),
             A::Error => error(span),
-        }
-    }
-
-    /// `args->x` and `curtask->x` are from before the dot did the same.
-    fn old_arrow(&mut self, base: &ast::Expr, span: Span) {
-        match &base.kind {
-            A::Ident(name) if name == "args" => self.old_spelling(span, "args->", "args."),
-            A::Ident(name) if name == "curtask" => self.old_spelling(span, "curtask->", "curtask."),
-            _ => {}
         }
     }
 
