@@ -62,6 +62,8 @@ struct Mx<'a> {
     local_structs: BTreeMap<StructId, LocalTyId>,
     /// The callback that does nothing, for counting elements.
     pass: Option<ir::FuncId>,
+    /// The counters of a place: a long script has too many to look through all.
+    losses_at: BTreeMap<(ProgramId, Span), Vec<LossId>>,
 }
 
 impl<'a> Mx<'a> {
@@ -76,6 +78,7 @@ impl<'a> Mx<'a> {
             entries: Vec::new(),
             rodata: Vec::new(),
             rodata_at: BTreeMap::new(),
+            losses_at: BTreeMap::new(),
             local_structs: BTreeMap::new(),
             pass: None,
         };
@@ -165,8 +168,13 @@ impl<'a> Mx<'a> {
     /// The counter of these losses.
     fn loss(&mut self, kind: LossKind, program: ProgramId, span: Span) -> LossId {
         let site = LossSite { kind, program, span };
-        let known = self.image.losses.iter_enumerated().find(|(_, s)| **s == site).map(|(id, _)| id);
-        known.unwrap_or_else(|| self.image.losses.push(site))
+        let at = self.losses_at.entry((program, span)).or_default();
+        let known = at.iter().copied().find(|&id| self.image.losses[id] == site);
+        known.unwrap_or_else(|| {
+            let id = self.image.losses.push(site);
+            at.push(id);
+            id
+        })
     }
 
     fn event(&mut self, site: EventSite) -> EventId {
