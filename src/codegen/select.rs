@@ -14,6 +14,11 @@ use crate::ir::visit::Effect;
 use crate::ir::{
     AtomicOp, BinOp, Block, Cc, CoreKind, Func, Inst, Off, Op, Size, Slot, Target, Term, UnOp, Value, Width,
 };
+use crate::isa::Helper;
+
+/// Helpers that are called without their wrapper, and before kernel 6.4 return an `int`: -2 arrives as
+/// 0xfffffffe there.
+const RETURN_INT: &[Helper] = &[Helper::MAP_UPDATE_ELEM, Helper::MAP_DELETE_ELEM];
 
 /// A value that is made again where it is used.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -590,13 +595,16 @@ impl Select<'_> {
     fn call(&mut self, callee: Callee, args: &[Value], result: Option<Value>) {
         let uses: Vec<Operand> =
             (1u8..).zip(args).map(|(r, &v)| Operand::reg_fixed_use(self.arg(v), preg(r))).collect();
-        let def = match result {
-            Some(v) if self.needed[v] => Some(Operand::reg_fixed_def(self.result(v), preg(0))),
-            _ => None,
-        };
+        let wanted = result.filter(|&v| self.needed[v]).map(|v| self.result(v));
+        let is_int = matches!(callee, Callee::Helper(h) if RETURN_INT.contains(&h));
+        let raw = wanted.map(|d| if is_int { self.fresh() } else { d });
+        let def = raw.map(|r| Operand::reg_fixed_def(r, preg(0)));
         let operands: Vec<Operand> = def.into_iter().chain(uses).collect();
         self.push(Machine::Call(callee), &operands);
         self.cache.clear();
+        if let (true, Some(d), Some(raw)) = (is_int, wanted, raw) {
+            self.sign_extend(d, raw, 32);
+        }
     }
 }
 

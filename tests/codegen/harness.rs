@@ -7,7 +7,7 @@ use awl::ir::{Builder, Entry, Func, FuncId, Kind, Module, Size, Value};
 use awl::isa::Helper;
 use awl::world::{Feature, Features};
 
-use crate::bpf::Loaded;
+use crate::bpf::{self, Loaded};
 use crate::interp::Interp;
 
 /// Numbers go in and out through the value of this map: inputs first, outputs from `OUT` on.
@@ -35,6 +35,19 @@ impl Features for Kernel {
     }
     fn kfunc(&self, _name: &str, _ty: ProgType) -> bool {
         false
+    }
+}
+
+impl Kernel {
+    /// The one that this runs on.
+    pub fn native() -> Kernel {
+        Kernel { atomic_fetch: bpf::has_atomic_fetch() }
+    }
+    /// This one, and this one without its younger features.
+    pub fn all() -> Vec<Kernel> {
+        let mut list = vec![Kernel { atomic_fetch: false }];
+        list.extend(bpf::has_atomic_fetch().then_some(Kernel { atomic_fetch: true }));
+        list
     }
 }
 
@@ -145,7 +158,7 @@ pub fn run(module: &Module, inputs: &[u64]) -> Vec<u64> {
     let returned = interp.call(module.entries[0].func, &[0]);
     let expected = words(&interp.map(IO)[OUT as usize..]);
     for optimise in [Optimise::No, Optimise::Yes] {
-        let image = generate(module, optimise, &Kernel { atomic_fetch: true });
+        let image = generate(module, optimise, &Kernel::native());
         let loaded = load(&image);
         loaded.write(IO, 0, &io);
         let ret = loaded.run();

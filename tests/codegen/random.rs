@@ -254,6 +254,7 @@ impl Gen {
         let (size, off) = (self.pick(&[Size::B4, Size::B8]), 128 + 8 * self.below(4) as i32);
         let v = self.operand(b, scope);
         let op = self.pick(&[AtomicOp::Add, AtomicOp::FetchAdd, AtomicOp::Xchg, AtomicOp::CmpXchg]);
+        let op = if crate::bpf::has_atomic_fetch() { op } else { AtomicOp::Add };
         match op {
             AtomicOp::Add => b.atomic_add(size, io, off, v),
             _ => {

@@ -65,8 +65,8 @@ pub fn claimed_and_freed() {
     for size in [600u32, 4096, 20_000] {
         for (flag, returned) in [(0, 1), (5, 3), (6, 2)] {
             assert_eq!(run(&guarded(size), &[flag, 21])[0], if flag == 0 { 0 } else { 42 });
-            for atomic_fetch in [true, false] {
-                let image = generate(&guarded(size), Optimise::Yes, &Kernel { atomic_fetch });
+            for kernel in Kernel::all() {
+                let image = generate(&guarded(size), Optimise::Yes, &kernel);
                 assert_eq!(image.maps[SCRATCH].role, Role::Scratch);
                 assert!(image.programs.raw[0].stack_bytes <= 64);
                 let loaded = load(&image);
@@ -75,7 +75,7 @@ pub fn claimed_and_freed() {
                 io[8] = 21;
                 for _ in 0..10 {
                     loaded.write(IO, 0, &io);
-                    assert_eq!(loaded.run(), returned, "atomic fetch: {atomic_fetch}");
+                    assert_eq!(loaded.run(), returned, "atomic fetch: {}", kernel.atomic_fetch);
                 }
                 // Every slot of every CPU is free again.
                 for slot in 0..4 {
@@ -95,8 +95,8 @@ fn n_cpus(value: &[u8], map: &awl::image::Map) -> usize {
 
 /// With slots taken the next free one is used; with all taken the loss is counted and the program returns.
 pub fn exhausted() {
-    for atomic_fetch in [true, false] {
-        let image = generate(&guarded(600), Optimise::Yes, &Kernel { atomic_fetch });
+    for kernel in Kernel::all() {
+        let image = generate(&guarded(600), Optimise::Yes, &kernel);
         let loaded = load(&image);
         let mut io = vec![0u8; IO_BYTES as usize];
         (io[0], io[8]) = (2, 21);
@@ -143,7 +143,7 @@ pub fn chain_of_calls() {
     funcs.push(b.finish());
     let m = module(funcs);
     assert_eq!(run(&m, &[7])[0], 35);
-    let image = generate(&m, Optimise::No, &Kernel { atomic_fetch: true });
+    let image = generate(&m, Optimise::No, &Kernel::native());
     assert!(image.programs.raw[0].stack_bytes <= 512);
 }
 

@@ -5,16 +5,29 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 use awl::base::IndexVec;
 use awl::image::{Image, Map, MapId, MapKind, ProgramId, RelocKind};
 use awl::isa::Insn;
+use awl::isa::insn::{Alu, Atomic, Form, R10, Src};
 use libbpf_sys as sys;
 
 /// Whether the kernel lets this process load programs.
 pub fn can_load() -> bool {
     // SAFETY: geteuid has no preconditions.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// Whether this kernel has atomic exchange (5.12).
+pub fn has_atomic_fetch() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| {
+        let zero = Form::Alu { op: Alu::Mov, wide: true, dst: 0, src: Src::Imm(0) };
+        let store = Form::Store { bytes: 8, base: R10, off: -8, src: Src::Reg(0) };
+        let xchg = Form::Atomic { op: Atomic::Xchg, bytes: 8, base: R10, off: -8, src: 0 };
+        load(&[zero, store, xchg, Form::Exit].map(Form::encode)).is_ok()
+    })
 }
 
 /// A program in the kernel and its maps.
