@@ -68,7 +68,8 @@ pub fn compile_watched(
     if diags.has_errors() {
         return Compiled { image: None, diags, sources };
     }
-    let (program, found) = sema::check(&script, &sources, world, config.clone(), &[]);
+    let (program, found) =
+        sema::check(&script, &sources, world, config.clone(), &[], &expand::Definitions::default());
     diags.append(found);
     see(Stage::Hir(&program));
     if diags.has_errors() {

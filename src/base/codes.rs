@@ -32,7 +32,7 @@ codes! {
     BAD_TOKEN "E0109" "meaningless characters" "These characters mean nothing in a script outside strings and comments.";
     TOO_MANY "E0110" "too many errors" "After many syntax errors the rest of the text is not read. Correct the first ones; others often follow from them.";
     TOO_LONG "E0111" "script too long" "A script has at most 1 GiB of text.";
-    UNKNOWN_NAME "E0201" "unknown name" "A bare word is a builtin, a function or an enumerator of the kernel. `awl help` lists builtins and functions; constants that the kernel only #defines are not known.";
+    UNKNOWN_NAME "E0201" "unknown name" "A bare word is a builtin, a function or an enumerator of the kernel. `awl help` lists builtins and functions; constants of the ABI (AF_INET, ENOENT, O_CREAT) are known, other names that the kernel only #defines are not.";
     UNKNOWN_VARIABLE "E0202" "unknown variable" "A variable exists from its first assignment or its let to the end of the block that it is in. Declare it with let before the block to use it after the block.";
     UNKNOWN_MAP "E0203" "unknown map" "A map exists if something in the script assigns it. Its name may be misspelt.";
     UNKNOWN_FUNCTION "E0204" "unknown function" "There is no function of that name. `awl help` lists them.";

@@ -6,7 +6,10 @@
 
 mod cdefs;
 mod defines;
+mod definitions;
 mod params;
+
+pub use definitions::{Definitions, Tag};
 
 use crate::base::{Diags, SourceMap};
 use crate::syntax::ast::{Item, Script};

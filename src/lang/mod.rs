@@ -7,6 +7,7 @@
 pub mod aggs;
 pub mod builtins;
 pub mod config;
+pub mod constants;
 pub mod formats;
 pub mod lowering;
 pub mod probes;

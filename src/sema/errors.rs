@@ -11,6 +11,12 @@ impl Diags {
         self.push(near(d, name, known, ""));
     }
 
+    /// A constant that no kernel keeps in its BTF and that is not the same everywhere.
+    pub fn differs_by_kernel(&mut self, span: Span, name: &str) {
+        let message = format!("{name} differs between kernels, and this one does not tell it");
+        self.push(Diag::error(&codes::UNKNOWN_NAME, span, message).hint("write its value, or #define it"));
+    }
+
     pub fn unknown_function<'n>(&mut self, span: Span, name: &str, known: impl IntoIterator<Item = &'n str>) {
         let d = Diag::error(&codes::UNKNOWN_FUNCTION, span, format!("there is no function {name}()"));
         self.push(near(d, name, known, "()"));

@@ -116,11 +116,11 @@ impl Checker<'_> {
         if let Some(n) = numbered(name, "sarg") {
             return self.stack_argument(n, span);
         }
-        if let Some((v, id)) = self.world.enumerator(&mut self.types, name) {
-            return int(v, Ty::Enum(id), span);
+        if let Some(value) = self.constant(name, span) {
+            return value;
         }
         let known = builtins::all().map(|r| r.name);
-        self.diags.unknown_name(span, name, known);
+        self.unknown_word(name, span, known);
         error(span)
     }
 
@@ -129,7 +129,7 @@ impl Checker<'_> {
         name == "args"
             || builtins::find(name).is_some()
             || numbered(name, "sarg").is_some()
-            || self.world.enumerator(&mut self.types, name).is_some()
+            || self.constant(name, Span::none()).is_some()
     }
 
     /// `args`

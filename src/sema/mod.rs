@@ -21,6 +21,7 @@ pub mod hir;
 mod infer;
 mod locals;
 mod maps;
+mod names;
 mod ops;
 #[cfg(test)]
 mod random_tests;
@@ -34,6 +35,7 @@ mod uses;
 
 use crate::base::codes;
 use crate::base::{Diag, Diags, IndexVec, SourceMap, Span};
+use crate::expand::Definitions;
 use crate::lang::Config;
 use crate::lang::probes::{Ctx, Point, ProbeView, Provider};
 use crate::syntax::ast;
@@ -45,15 +47,17 @@ use locals::Body;
 use maps::Maps;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Checks a whole script. `known` are the maps of the session, which keep their numbers and types.
+/// Checks a whole script. `known` are the maps of the session, which keep their numbers and types; `defs` is what
+/// the script defines in C.
 pub fn check(
     script: &ast::Script,
     sources: &SourceMap,
     world: &dyn World,
     config: Config,
     known: &[hir::Map],
+    defs: &Definitions,
 ) -> (hir::Program, Diags) {
-    let mut cx = Checker::new(sources, world, config, known);
+    let mut cx = Checker::new(sources, world, config, known, defs);
     cx.settings(script);
     cx.items(script);
     let groups = attach::groups(&mut cx, script);
@@ -75,6 +79,8 @@ pub fn check(
 struct Checker<'a> {
     sources: &'a SourceMap,
     world: &'a dyn World,
+    /// What the script defines in C.
+    defs: &'a Definitions,
     config: Config,
     types: TypeTable,
     /// Of this round.
@@ -102,7 +108,13 @@ struct Current {
 }
 
 impl<'a> Checker<'a> {
-    fn new(sources: &'a SourceMap, world: &'a dyn World, config: Config, known: &[hir::Map]) -> Self {
+    fn new(
+        sources: &'a SourceMap,
+        world: &'a dyn World,
+        config: Config,
+        known: &[hir::Map],
+        defs: &'a Definitions,
+    ) -> Self {
         let probe = Current {
             group: 0,
             provider: Provider::Begin,
@@ -113,8 +125,9 @@ impl<'a> Checker<'a> {
         Checker {
             sources,
             world,
+            defs,
             config,
-            types: TypeTable::new(),
+            types: defs.types.clone(),
             diags: Diags::default(),
             maps: Maps::new(known),
             vars: BTreeMap::new(),

@@ -15,7 +15,7 @@ fn check_with(text: &str, config: Config, known: &[hir::Map]) -> (hir::Program, 
     let file = sources.add(Source::new("stdin", text));
     let (script, diags) = parse(file, text);
     assert!(!diags.has_errors(), "{text}: {:?}", diags.list);
-    check(&script, &sources, &FixtureWorld::new(), config, known)
+    check(&script, &sources, &FixtureWorld::new(), config, known, &Default::default())
 }
 
 fn ok(text: &str) -> hir::Program {
@@ -30,7 +30,7 @@ fn codes(text: &str) -> Vec<&'static str> {
     diags.list.iter().map(|d| d.code.id).collect()
 }
 
-fn messages(text: &str) -> Vec<String> {
+pub fn messages(text: &str) -> Vec<String> {
     let (_, diags) = check_with(text, Config::default(), &[]);
     let full = |d: &crate::base::Diag| match &d.hint {
         Some(hint) => format!("{} [{hint}]", d.message),

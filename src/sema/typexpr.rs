@@ -44,7 +44,7 @@ impl Checker<'_> {
             },
             TypeKind::Struct(name) => self.strukt(StructKind::Struct, name, t.span),
             TypeKind::Union(name) => self.strukt(StructKind::Union, name, t.span),
-            TypeKind::Enum(name) => match self.world.enumeration(&mut self.types, name) {
+            TypeKind::Enum(name) => match self.enum_named(name) {
                 Some(id) => Ty::Enum(id),
                 None => {
                     self.diags.unknown_type(t.span, &format!("enum {name}"), []);
@@ -110,14 +110,14 @@ impl Checker<'_> {
     }
 
     fn strukt(&mut self, kind: StructKind, name: &str, span: Span) -> Ty {
-        if let Some(id) = self.world.strukt(&mut self.types, Some(kind), name) {
+        if let Some(id) = self.struct_named(kind, name) {
             return Ty::Struct(id);
         }
         let word = match kind {
             StructKind::Struct => "struct",
             StructKind::Union => "union",
         };
-        let known = self.world.struct_names();
+        let known = self.struct_names();
         self.diags.unknown_type(span, &format!("{word} {name}"), known.iter().map(String::as_str));
         Ty::Error
     }
@@ -145,7 +145,7 @@ impl Checker<'_> {
             "username_t" => Ty::Username,
             "ksym_t" => Ty::Ksym,
             "usym_t" => Ty::Usym,
-            _ => return c_int(&[name]).or_else(|| self.world.typedef(&mut self.types, name)),
+            _ => return c_int(&[name]).or_else(|| self.typedef_named(name)),
         };
         Some(known)
     }

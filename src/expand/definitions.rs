@@ -1,0 +1,42 @@
+//! What the C definitions of a script say.
+//!
+//! Always holds: structs have members, in C's layout; the types of all entries live in `types`.
+
+use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
+use std::collections::BTreeMap;
+
+/// Structs, unions, enums, typedefs and enumerators of a script and its headers.
+#[derive(Clone, Debug, Default)]
+pub struct Definitions {
+    /// What a check starts with.
+    pub types: TypeTable,
+    /// Structs, unions and enums, which share their names.
+    pub tags: BTreeMap<String, Tag>,
+    pub typedefs: BTreeMap<String, Ty>,
+    pub enumerators: BTreeMap<String, (i64, Ty)>,
+}
+
+/// What a name after `struct`, `union` or `enum` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tag {
+    Struct(StructKind, StructId),
+    Enum(EnumId),
+}
+
+impl Definitions {
+    /// The struct or union of that name.
+    pub fn strukt(&self, kind: StructKind, name: &str) -> Option<StructId> {
+        match self.tags.get(name) {
+            Some(Tag::Struct(k, id)) if *k == kind => Some(*id),
+            Some(Tag::Struct(..) | Tag::Enum(_)) | None => None,
+        }
+    }
+
+    /// The enum of that name.
+    pub fn enumeration(&self, name: &str) -> Option<EnumId> {
+        match self.tags.get(name) {
+            Some(Tag::Enum(id)) => Some(*id),
+            Some(Tag::Struct(..)) | None => None,
+        }
+    }
+}
