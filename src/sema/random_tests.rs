@@ -340,7 +340,7 @@ fn random_scripts_are_checked_and_what_passes_is_lowered() {
             let file = sources.add(Source::new("stdin", text.as_str()));
             let (ast, diags) = parse(file, &text);
             let config = Config { unsafe_: true, ..Config::default() };
-            let (program, said) = check(&ast, &sources, &world, config, &[]);
+            let (program, said) = check(&ast, &sources, &world, config, &[], &Default::default());
             if diags.has_errors() || said.has_errors() {
                 return false;
             }
