@@ -86,7 +86,7 @@ codes! {
     NOT_ATTACHED "W0512" "not attached" "A probe is missing here, and missing_probes says that this is no error.";
     SCRIPT_ERROR "E0601" "error said by the script" "The script called errorf(), or an assertion failed.";
     SCRIPT_WARNING "W0601" "warning said by the script" "The script called warnf().";
-    UPDATES_LOST "W0602" "updates lost" "A map was full, so that updates were lost. Raise max_map_keys, or declare the map with more entries.";
+    UPDATES_LOST "W0602" "updates lost" "A map was full, so that updates were lost: raise max_map_keys, or declare the map with more entries. Or the kernel was changing the same part of the map on that CPU when a probe fired inside it, which happens to probes on the scheduler and the allocator.";
     NO_SCRATCH "W0603" "no scratch memory" "All slots of scratch memory of a CPU were in use when a program started, which then did nothing. It happens when programs interrupt each other.";
     DIV_BY_ZERO "W0604" "division by zero" "Something was divided by zero; 1 was used as the result.";
     NO_SUCH_KEY "W0605" "no such key" "delete() was called for a key that is not in the map. Use its result to be silent about it.";

@@ -141,19 +141,20 @@ impl Out {
     fn loss(&mut self, loss: &Loss) {
         let (n, probe) = (loss.count, &loss.probe);
         let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+        let s = if n == 1 { "" } else { "s" };
         let (code, text) = match &loss.cause {
             LossCause::Event => {
                 self.n_lost += n;
                 self.sink.print(|out| self.printer.lost_events(out, n));
                 self.sink.flush();
-                say::line(&format!("Lost {n} events: {probe}: the ring buffer was full\n"));
+                say::line(&format!("Lost {n} event{s}: {probe}: the ring buffer was full\n"));
                 return;
             }
             LossCause::MapFull(map) => {
-                (&codes::UPDATES_LOST, format!("{n} updates lost in {probe}: {map} is full"))
+                (&codes::UPDATES_LOST, format!("{n} update{s} lost in {probe}: {map} was full, or busy"))
             }
             LossCause::Scratch => {
-                (&codes::NO_SCRATCH, format!("{n} runs of {probe} lost: no scratch memory was free"))
+                (&codes::NO_SCRATCH, format!("{n} run{s} of {probe} lost: no scratch memory was free"))
             }
             LossCause::DivByZero => {
                 (&codes::DIV_BY_ZERO, format!("division by zero in {probe}, {times}: 1 is the result"))
@@ -161,7 +162,7 @@ impl Out {
             LossCause::NoSuchKey(map) => {
                 (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
             }
-            LossCause::Stack => (&codes::STACK_LOST, format!("{n} stacks lost in {probe}")),
+            LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
             LossCause::Skipped => (&codes::SKIPPED, format!("the kernel skipped {probe} {times}")),
         };
         self.message(code, "runtime_error", text, loss.span);

@@ -96,7 +96,7 @@ const BUSY_POLL: Duration = Duration::from_millis(1);
 const BUSY_FOR: Duration = Duration::from_millis(2);
 /// The longest sleep: a wake-up that was lost costs no more than this.
 const SLEEP_MAX: Duration = Duration::from_millis(150);
-/// How often losses that need a system call are looked at.
+/// How often losses are told at most: a flood of them must not become a flood of messages.
 const LOSSES_EACH: Duration = Duration::from_secs(1);
 /// Descriptors of a session besides those that its image asks for.
 const FILES_MIN: u64 = 1024;
@@ -332,22 +332,20 @@ impl Session {
     }
 
     fn tell_losses(&self, take: &mut dyn FnMut(Event)) {
-        let is_due = self.last_losses.get().elapsed() >= LOSSES_EACH;
+        if self.last_losses.get().elapsed() < LOSSES_EACH {
+            return;
+        }
         for (id, clause) in &self.clauses {
             let mut losses: Vec<Loss> = Vec::new();
             if clause.counters.has_news() {
                 losses.extend(clause.counters.take(*id, &clause.image));
             }
-            if is_due {
-                losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
-            }
+            losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
             for loss in &losses {
                 take(Event { seq: self.next_seq(), origin: None, body: Body::Loss(loss) });
             }
         }
-        if is_due {
-            self.last_losses.set(Instant::now());
-        }
+        self.last_losses.set(Instant::now());
     }
 
     pub(super) fn next_seq(&self) -> u64 {
