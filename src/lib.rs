@@ -1,4 +1,60 @@
 //! awl: from the tracing language that bpftrace's users write to eBPF, without LLVM.
+//!
+//! # The pipeline
+//!
+//! A script becomes a running program in these steps, one type at each boundary:
+//!
+//! | step | from → to | promise |
+//! |---|---|---|
+//! | [`syntax::parse`] | text → [`syntax::ast::Script`] | never fails: `Error` nodes, every error reported |
+//! | [`expand`] | ast → ast | positional parameters, `#define`, macros and imports are gone; spans keep the chain of origins |
+//! | [`sema`] | ast, [`world::World`] → [`sema::hir::Program`] | typed, resolved; without errors, lowering cannot fail |
+//! | [`lower`] | hir → [`ir::Module`] | SSA; [`ir::verify`] holds; field accesses stay symbolic |
+//! | [`opt`] | ir → ir | same result; verified after every pass in debug builds and tests |
+//! | [`codegen`] | ir → [`image::Image`] | registers allocated, stack ≤ 512 bytes over each call chain, jumps in range |
+//! | `runtime::Session::add` | Image → attached clause | accesses resolved to this kernel; every descriptor owned and undone |
+//! | `image::elf` | Image → bytes | a libbpf ELF object with `.maps`, `.BTF`, `.BTF.ext` and CO-RE relocations |
+//! | `runtime::Session::poll` | bytes → [`value::Value`] → `output` | decoding is total; printers see only values |
+//!
+//! [`compile`] is the pipeline up to the image, on one screen. All that it learns of the machine comes through
+//! [`world::World`], so that compiling needs no privilege beyond reading, and tests hand in fixtures.
+//!
+//! # Layers
+//!
+//! A module uses only what stands to its left or above; `tests/tidy.rs` holds this against the `use` lines.
+//!
+//! - shared: [`base`] | [`ty`], [`isa`] | [`value`], [`btf`], [`ir`], [`image`] | [`world`] | [`lang`]
+//! - compile bank: [`syntax`] (base only) | [`expand`] | [`sema`] | [`lower`] | [`opt`], [`codegen`]
+//! - run bank: [`sys`] | [`attach`] | [`runtime`], [`output`] | [`cli`]
+//!
+//! The banks never import each other; they meet in `image`, `value` and `lang`. `cli` alone calls [`compile`].
+//! Only `sys` has `unsafe` code. What belongs to a processor is a row in [`isa::arch`].
+//!
+//! # Facts are rows
+//!
+//! Builtins ([`lang::builtins`]), probe types ([`lang::probes`]), aggregations ([`lang::aggs`]), printf
+//! conversions ([`lang::formats`]), settings ([`lang::config`]), flags (`cli::flags`), diagnostics
+//! ([`base::codes`]), kernel helpers ([`isa::helpers`]) and IR operations ([`ir::ops`]) are tables; help texts
+//! are made from them. After `sema` a call holds its row and a map its id: nothing below compares names.
+//!
+//! # Invariants that the kernel imposes
+//!
+//! - Scratch: a value too big for the stack lives in a claimed slot of a per-CPU pool, freed on every exit; a
+//!   failed claim is a counted loss (`codegen::frame`).
+//! - Bounds: a bound is an operation that yields a new value (`ir::Op::Umin`); later uses take only that.
+//! - Pointers have kinds (`ir::Kind`): what the verifier trusts is loaded directly, after a null check; the
+//!   rest goes through `probe_read`.
+//! - Losses are counted where they happen (`image::LossSite`) and said by the runtime.
+//! - Order: output and control records have a ring each; a control record carries the output ring's position at
+//!   its emission, so that a flood of output can neither lose nor overtake an `exit()` ([`image::wire`]).
+//! - `print(@m); clear(@m)` of an aggregation swaps the map for an empty one (`image::maps::Storage::Swapped`):
+//!   the kernel waits for running programs before it returns, so no update is lost or seen twice.
+//!
+//! # Words
+//!
+//! A *probe* is a clause of a script, an *attach point* its target, a *program* loaded code, a *link* an
+//! attachment, an *aggregation* a map value that only grows by observations, a *helper* a kernel function that
+//! programs call.
 
 pub mod attach;
 pub mod base;
