@@ -231,7 +231,7 @@ impl Checker<'_> {
                     let firm = if signed { 0 } else { -1 };
                     // Of the variable's sign: a literal of that sign widens it and changes nothing else.
                     let widest = int(firm, Ty::Int { bits: 64, signed }, span);
-                    self.into_local(id, widest);
+                    self.fit_local(id, widest);
                 }
             }
             other => {

@@ -117,6 +117,11 @@ impl Checker<'_> {
     pub fn deref(&mut self, p: Expr, span: Span) -> Expr {
         match p.ty.clone() {
             Ty::Error => error(span),
+            // An address reads as a word.
+            Ty::Int { .. } => {
+                let p = self.convert(p, &Ty::ptr(Ty::U64, Space::Any));
+                Expr { kind: ExprKind::Deref(Box::new(p)), ty: Ty::U64, span }
+            }
             Ty::Ptr { to, .. } if *to == Ty::Void => {
                 let message = "a void * cannot be read: cast it to another pointer first".into();
                 self.diags.bad_operand(span, message);

@@ -96,7 +96,7 @@ impl Checker<'_> {
     }
 
     /// Widens a variable's type for a value, or reports that it cannot be; the value as the variable holds it.
-    pub fn into_local(&mut self, id: LocalId, value: hir::Expr) -> hir::Expr {
+    pub fn fit_local(&mut self, id: LocalId, value: hir::Expr) -> hir::Expr {
         if value.ty.is_error() {
             return value;
         }
@@ -104,7 +104,7 @@ impl Checker<'_> {
         let have = self.var_slot(id).ty();
         if self.var_slot(id).is_fixed() {
             let have = have.unwrap_or(Ty::Error);
-            return self.into_declared(&name, &have, value);
+            return self.fit_declared(&name, &have, value);
         }
         let (ty, firm) = (value.ty.clone(), convert::firm(&value));
         if let Err(clash) = self.var_slot(id).add(&ty, firm, value.span) {
@@ -120,7 +120,7 @@ impl Checker<'_> {
     }
 
     /// A value for what has a declared type.
-    pub fn into_declared(&mut self, name: &str, have: &Ty, value: hir::Expr) -> hir::Expr {
+    pub fn fit_declared(&mut self, name: &str, have: &Ty, value: hir::Expr) -> hir::Expr {
         if convert::holds(have, &value) {
             return self.convert(value, have);
         }

@@ -194,7 +194,7 @@ impl Checker<'_> {
         let map = &mut self.maps.list[id];
         if map.key.is_fixed() {
             let (name, have) = (format!("a key of {}", map.name), map.key.ty().unwrap_or(Ty::Error));
-            let key = self.into_declared(&name, &have, key);
+            let key = self.fit_declared(&name, &have, key);
             return (!key.ty.is_error()).then_some(key);
         }
         let ty = if self.config.session { types::general(key.ty.clone()) } else { key.ty.clone() };
@@ -258,7 +258,7 @@ impl Checker<'_> {
     }
 
     /// Widens a map's value type for a value, or reports that it cannot be; the value as the map holds it.
-    pub fn into_map(&mut self, id: MapId, value: Expr) -> Expr {
+    pub fn fit_map(&mut self, id: MapId, value: Expr) -> Expr {
         if value.ty.is_error() || types::has_error(&value.ty) {
             return error(value.span);
         }

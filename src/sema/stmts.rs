@@ -150,7 +150,7 @@ impl Checker<'_> {
         let id = self.new_local(var, declared.filter(|t| !t.is_error()));
         match value {
             Some(value) => {
-                let value = self.into_local(id, value);
+                let value = self.fit_local(id, value);
                 Some(StmtKind::SetLocal { local: id, value })
             }
             None if is_typed || self.local_ty(id) != Ty::Error => Some(StmtKind::Declare(id)),
@@ -211,7 +211,7 @@ impl Checker<'_> {
                 let ty = self.local_ty(id);
                 self.convert(value, &ty)
             }
-            _ => self.into_local(id, value),
+            _ => self.fit_local(id, value),
         };
         (!value.ty.is_error()).then_some(StmtKind::SetLocal { local: id, value })
     }
@@ -240,7 +240,7 @@ impl Checker<'_> {
         }
         let Some(op) = op else {
             let value = self.copied(value)?;
-            let value = self.into_map(map, value);
+            let value = self.fit_map(map, value);
             return (!value.ty.is_error()).then_some(StmtKind::SetMap { map, key, value });
         };
         let value = self.number(value, op, at)?;
@@ -363,7 +363,7 @@ impl Checker<'_> {
         self.mark_read(local);
         if let Some(ty) = &ty {
             let item = Expr { kind: ExprKind::Local(local), ty: ty.clone(), span: var.span };
-            self.into_local(local, item);
+            self.fit_local(local, item);
         }
         self.body.n_callbacks += 1;
         let body = self.loop_body(body);

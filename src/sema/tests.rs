@@ -162,6 +162,7 @@ fn members_of_all_kinds() {
         "*(uint32 *)kaddr(\"vfs_read\")",
         "((struct file *)0)->f_path.dentry.d_name.name",
         "curtask.comm[0]",
+        "*kaddr(\"vfs_read\")",
         "sizeof(struct task_struct) + offsetof(struct file, f_path.dentry)",
     ];
     for text in texts {
@@ -226,6 +227,9 @@ fn attach_points_that_cannot_be() {
         ("usdt:libc:x { }", "E0405"),
         ("software:page-falts:1 { }", "E0403"),
         ("self:signal:SIGHUP { }", "E0402"),
+        ("watchpoint:0x1000:3:w { }", "E0402"),
+        ("watchpoint:0x1001:4:w { }", "E0402"),
+        ("watchpoint:0x1000:4:r { }", "E0402"),
     ] {
         assert_eq!(codes(script), [code], "{script}");
     }

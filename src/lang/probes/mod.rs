@@ -12,6 +12,7 @@ mod special;
 mod timer;
 mod tracepoint;
 mod uprobe;
+mod watchpoint;
 
 use crate::base::codes::{self, Code};
 use crate::base::diag::nearest;
@@ -159,11 +160,11 @@ pub static KINDS: &[&ProbeKind] = &[
     &timer::INTERVAL,
     &perf::SOFTWARE,
     &perf::HARDWARE,
+    &watchpoint::ROW,
 ];
 
 /// Probe types of the language that awl does not have yet, with their short names.
-const MISSING: &[(&str, &str)] =
-    &[("usdt", "U"), ("watchpoint", "w"), ("iter", "it"), ("test", ""), ("bench", "")];
+const MISSING: &[(&str, &str)] = &[("usdt", "U"), ("iter", "it"), ("test", ""), ("bench", "")];
 
 /// The row of a provider. Providers without a row never leave `find`.
 pub fn row(provider: Provider) -> &'static ProbeKind {
