@@ -59,9 +59,16 @@ pub fn check(key: &str, want: &str, printed: &Printed) -> Result<(), String> {
     check(want, printed).map_err(|why| format!("{key}: {why}"))
 }
 
-/// Checks that stderr holds nothing but the line that says how many probes are attached.
-pub fn stderr_is_quiet(printed: &Printed) -> Result<(), String> {
-    match printed.stderr.lines().find(|line| !line.is_empty() && !line.starts_with("Attached ")) {
+/// Checks that stderr holds nothing but the line that says how many probes are attached, and what matches
+/// `allowed` (nothing does if that is empty).
+pub fn stderr_is_quiet(printed: &Printed, allowed: &str) -> Result<(), String> {
+    let allowed = if allowed.is_empty() { None } else { Some(pattern(allowed)?) };
+    let is_expected = |line: &str| {
+        line.is_empty()
+            || line.starts_with("Attached ")
+            || allowed.as_ref().is_some_and(|re| re.is_match(line))
+    };
+    match printed.stderr.lines().find(|line| !is_expected(line)) {
         Some(line) => Err(format!("stderr says what the case does not expect: {line}")),
         None => Ok(()),
     }

@@ -23,6 +23,8 @@ pub const FEATURES: &[Feature] = &[
     ("for-each-map", || kernel_at_least("5.13")),
     ("bpf-loop", || kernel_at_least("5.17")),
     ("perf-link", || kernel_at_least("5.15")),
+    // Keys of hash maps of more than 512 bytes.
+    ("long-keys", || kernel_at_least("5.11")),
     ("kprobe-multi", kprobe_multi),
     ("uprobe-multi", || kernel_at_least("6.6")),
     ("kaddr-data", || has_symbol("jiffies")),

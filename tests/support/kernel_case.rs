@@ -25,6 +25,8 @@ pub struct KernelCase {
     pub end: End,
     /// Seconds until the case is given up.
     pub timeout_s: u64,
+    /// A pattern for lines of stderr that may come, where stderr is else to be empty.
+    pub allowed_stderr: String,
     /// Expectations, as (key, value, line).
     pub expects: Vec<Field>,
 }
@@ -52,8 +54,19 @@ pub enum End {
 }
 
 /// The fields that are no expectation.
-const KEYS: &[&str] =
-    &["needs", "run", "script", "args", "stdin", "workload", "lingering", "shell", "ends", "timeout"];
+const KEYS: &[&str] = &[
+    "needs",
+    "run",
+    "script",
+    "args",
+    "stdin",
+    "workload",
+    "lingering",
+    "shell",
+    "ends",
+    "timeout",
+    "allow-stderr",
+];
 
 impl KernelCase {
     /// Reads a case.
@@ -79,6 +92,7 @@ impl KernelCase {
             script: text("script")?,
             args: words(&text("args")?)?,
             stdin: text("stdin")?,
+            allowed_stderr: text("allow-stderr")?,
             end: end(one("ends")?, &load)?,
             load,
             timeout_s: timeout(one("timeout")?)?,

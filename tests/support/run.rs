@@ -77,7 +77,7 @@ fn compare(case: &KernelCase, variables: &Variables, printed: &Printed) -> Resul
         problems.extend(expect::check("expect-exit", "0", printed).err());
     }
     if !expects("expect-stderr") {
-        problems.extend(expect::stderr_is_quiet(printed).err());
+        problems.extend(expect::stderr_is_quiet(printed, &case.allowed_stderr).err());
     }
     if problems.is_empty() { Ok(()) } else { Err(format!("{}\n{}", problems.join("\n"), printed.shown())) }
 }

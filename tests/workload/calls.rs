@@ -142,8 +142,10 @@ pub fn exec(args: &[String]) -> Result<Work, String> {
     let n = number(args, 0)?;
     let me = std::env::current_exe().map_err(|e| e.to_string())?;
     let me = CString::new(me.to_string_lossy().as_bytes()).map_err(|e| e.to_string())?;
+    // On the heap: literals may lie in pages that nothing has touched yet, which no probe can read.
+    let (exit, status) = (c"exit".to_owned(), c"0".to_owned());
     Ok(Box::new(move || {
-        let argv = [me.as_ptr(), c"exit".as_ptr(), c"0".as_ptr(), std::ptr::null()];
+        let argv = [me.as_ptr(), exit.as_ptr(), status.as_ptr(), std::ptr::null()];
         for _ in 0..n {
             let child = in_child(|| {
                 // SAFETY: the texts of `argv` live until the program is replaced; if that fails, it ends.
