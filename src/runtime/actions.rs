@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::ClauseId;
 use super::clause::Clause;
+use super::error::errno_text;
 use super::event::{Body, Event, MapView, Origin, TextKind};
 use super::session::Session;
 use super::stream::{Flow, Ring};
@@ -216,7 +217,7 @@ impl Record<'_> {
                 let view = MapView { schema, entries, div: div.max(1), unset: Some(unset) };
                 self.tell(take, Body::Map(view));
             }
-            Err(e) => self.warn(take, &format!("{} cannot be read: {e}", spec.name)),
+            Err(e) => self.warn(take, &format!("{} cannot be read: {}", spec.name, text_of(&e))),
         }
     }
 
@@ -232,7 +233,7 @@ impl Record<'_> {
         if let (Role::User(schema), Some(live)) = (&spec.role, &self.clause.maps[map])
             && let Err(e) = change(live, schema)
         {
-            self.warn(take, &format!("{} cannot be {done}: {e}", spec.name));
+            self.warn(take, &format!("{} cannot be {done}: {}", spec.name, text_of(&e)));
         }
     }
 
@@ -251,7 +252,7 @@ impl Record<'_> {
         let read = File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut text));
         match read {
             Ok(_) => self.text(take, TextKind::Cat, &text),
-            Err(e) => self.warn(take, &format!("cat: {path} cannot be read: {e}")),
+            Err(e) => self.warn(take, &format!("cat: {path} cannot be read: {}", text_of(&e))),
         }
     }
 
@@ -263,9 +264,14 @@ impl Record<'_> {
         shell.arg("-c").arg(&command).stdin(Stdio::null()).stderr(Stdio::inherit());
         match shell.output() {
             Ok(output) => self.text(take, TextKind::System, &output.stdout),
-            Err(e) => self.warn(take, &format!("system: sh cannot be run: {e}")),
+            Err(e) => self.warn(take, &format!("system: sh cannot be run: {}", text_of(&e))),
         }
     }
+}
+
+/// The system's words for an error, lower case.
+fn text_of(e: &io::Error) -> String {
+    e.raw_os_error().map_or_else(|| e.to_string(), errno_text)
 }
 
 fn exit_code(args: &[Value]) -> u32 {

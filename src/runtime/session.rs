@@ -79,7 +79,9 @@ pub struct Session {
     stop: Cell<Option<Stop>>,
     /// When events last came; the reader does not sleep for a while after.
     last_event: Cell<Instant>,
+    /// When losses were last told, and when the kernel was last asked for skipped runs.
     last_losses: Cell<Instant>,
+    last_skips: Cell<Instant>,
 }
 
 /// Tokens of the poller.
@@ -141,7 +143,8 @@ impl Session {
             target,
             stop: Cell::new(None),
             last_event: Cell::new(Instant::now()),
-            last_losses: Cell::new(Instant::now()),
+            last_losses: Cell::new(long_ago()),
+            last_skips: Cell::new(Instant::now()),
         })
     }
 
@@ -290,7 +293,8 @@ impl Session {
             clause.run(|p| *p == Attach::End)?;
         }
         self.drain(take);
-        self.last_losses.set(Instant::now() - LOSSES_EACH);
+        self.last_losses.set(long_ago());
+        self.last_skips.set(long_ago());
         self.tell_losses(take);
         Ok(())
     }
@@ -331,21 +335,25 @@ impl Session {
         stream::drain(&self.shared, &mut |ring, record| self.deliver(ring, record, take))
     }
 
+    /// Says what was lost: at once, but no more often than each second.
     fn tell_losses(&self, take: &mut dyn FnMut(Event)) {
-        if self.last_losses.get().elapsed() < LOSSES_EACH {
-            return;
-        }
+        let now = Instant::now();
+        let is_due = now.duration_since(self.last_losses.get()) >= LOSSES_EACH;
+        let skips_are_due = now.duration_since(self.last_skips.get()) >= LOSSES_EACH;
         for (id, clause) in &self.clauses {
             let mut losses: Vec<Loss> = Vec::new();
-            if clause.counters.has_news() {
+            if is_due && clause.counters.has_news() {
                 losses.extend(clause.counters.take(*id, &clause.image));
+                self.last_losses.set(now);
             }
-            losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
+            if skips_are_due {
+                losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
+                self.last_skips.set(now);
+            }
             for loss in &losses {
                 take(Event { seq: self.next_seq(), origin: None, body: Body::Loss(loss) });
             }
         }
-        self.last_losses.set(Instant::now());
     }
 
     pub(super) fn next_seq(&self) -> u64 {
@@ -404,6 +412,12 @@ impl Drop for Session {
         self.shared.set(globals::ENABLED, 0);
         self.detach();
     }
+}
+
+/// A time at which everything is due.
+fn long_ago() -> Instant {
+    let now = Instant::now();
+    now.checked_sub(LOSSES_EACH).unwrap_or(now)
 }
 
 /// The meaning of a script's map.

@@ -55,7 +55,7 @@ impl AsFd for Map {
 impl Map {
     /// Makes a map; an array of maps wants one of its inner maps as the pattern.
     pub fn create(spec: &MapSpec, inner: Option<&Map>) -> io::Result<Map> {
-        let name = c_string(&object_name(spec.name.trim_start_matches(['.', '@'])))?;
+        let name = c_string(&object_name(&spec.name.replacen('@', "AT_", 1).replacen('.', "awl_", 1)))?;
         let opts = libbpf_sys::bpf_map_create_opts {
             sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
             map_flags: spec.flags,

@@ -220,22 +220,81 @@ fn a_watchpoint_sees_writes() {
     assert_eq!(number(count_of(&session, "@")), 7);
 }
 
+fn kprobe(func: &str, when: When) -> Attach {
+    Attach::Kprobe { module: String::new(), func: func.into(), offset: 0, when }
+}
+
+fn fentry(func: &str, when: When) -> Attach {
+    Attach::Fentry { module: String::new(), func: func.into(), when }
+}
+
+/// How often a sleep of this thread passes the points, or `None` where the kernel has no such probes.
+fn sleeps_seen(points: Vec<Attach>) -> Option<i64> {
+    let mut session = session(Target::None)?;
+    let n_points = points.len();
+    let added = session.add(Rc::new(runs_image(points, Only::Thread)), &world()).expect("a clause");
+    assert_eq!(added.n_attached, n_points);
+    std::thread::sleep(Duration::from_millis(1));
+    Some(number(count_of(&session, "@")))
+}
+
 #[test]
-fn kernel_probes_or_a_reason() {
-    for when in [When::Entry, When::Return] {
+fn kernel_functions_by_kprobe() {
+    let has = |feature| world().features().has(feature);
+    if !has(crate::world::Feature::Kprobe) {
+        eprintln!("skipped: this kernel has no kprobes");
         let Some(mut session) = session(Target::None) else { return };
-        let attach = Attach::Kprobe { module: String::new(), func: "do_nanosleep".into(), offset: 0, when };
-        match session.add(Rc::new(runs_image(vec![attach], Only::Thread)), &world()) {
-            Ok(_) => {
-                std::thread::sleep(Duration::from_millis(1));
-                assert_eq!(number(count_of(&session, "@")), 1);
-            }
-            Err(LoadError::Attach(e)) => {
-                eprintln!("skipped: {}: {}", e[0].points[0], e[0].reason);
-                assert!(e[0].reason.contains("no kprobes"), "{}", e[0].reason);
-            }
-            Err(e) => panic!("{e}"),
+        let image = runs_image(vec![kprobe("do_nanosleep", When::Entry)], Only::Thread);
+        let e = session.add(Rc::new(image), &world()).expect_err("no kprobes");
+        assert!(e.to_string().contains("no kprobes"), "{e}");
+        return;
+    }
+    for when in [When::Entry, When::Return] {
+        if let Some(n) = sleeps_seen(vec![kprobe("do_nanosleep", when)]) {
+            assert_eq!(n, 1, "{when:?}");
         }
+    }
+    // One link for all, where there are multi links.
+    let four = ["do_nanosleep", "hrtimer_nanosleep"]
+        .iter()
+        .flat_map(|f| [kprobe(f, When::Entry), kprobe(f, When::Return)])
+        .collect();
+    if let Some(n) = sleeps_seen(four) {
+        assert_eq!(n, 4);
+    }
+}
+
+#[test]
+fn one_function_that_is_not_there_among_kprobes() {
+    if !world().features().has(crate::world::Feature::Kprobe) {
+        eprintln!("skipped: this kernel has no kprobes");
+        return;
+    }
+    let Some(mut session) = session(Target::None) else { return };
+    let points = vec![kprobe("do_nanosleep", When::Entry), kprobe("no_such_function", When::Entry)];
+    let mut image = runs_image(points, Only::Thread);
+    image.config.missing_probes = crate::image::MissingProbes::Warn;
+    let added = session.add(Rc::new(image), &world()).expect("a clause");
+    assert_eq!(added.missing.len(), 1, "{:?}", added.missing);
+    assert_eq!(added.missing[0].points, ["kprobe:no_such_function"]);
+    assert!(added.missing[0].reason.contains("no such function"), "{:?}", added.missing);
+    std::thread::sleep(Duration::from_millis(1));
+    assert_eq!(number(count_of(&session, "@")), 1);
+}
+
+#[test]
+fn kernel_functions_by_fentry() {
+    if !world().features().has(crate::world::Feature::Fentry) {
+        eprintln!("skipped: this kernel has no fentry");
+        return;
+    }
+    let points = vec![
+        fentry("hrtimer_nanosleep", When::Entry),
+        fentry("hrtimer_nanosleep", When::Return),
+        fentry("do_nanosleep", When::Entry),
+    ];
+    if let Some(n) = sleeps_seen(points) {
+        assert_eq!(n, 3);
     }
 }
 
