@@ -165,7 +165,7 @@ pub enum LossKind {
     DivByZero,
     /// `delete()` of a key that is not there, where the script does not look at the result.
     NoSuchKey(MapId),
-    /// A stack could not be walked or stored.
+    /// The frames of a stack could not be stored.
     Stack,
 }
 

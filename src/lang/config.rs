@@ -34,6 +34,8 @@ pub struct Config {
     pub indirect_reads: bool,
     /// The script becomes part of a session: maps are general, integers 64 bits wide.
     pub session: bool,
+    /// Number of the image's first event site (`Image::event_base`).
+    pub event_base: u32,
     /// Names of the rows that the environment has set.
     pub locked: Vec<&'static str>,
 }
@@ -55,6 +57,7 @@ impl Default for Config {
             params: Vec::new(),
             indirect_reads: false,
             session: false,
+            event_base: 0,
             locked: Vec::new(),
         }
     }

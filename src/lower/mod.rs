@@ -68,7 +68,12 @@ struct Mx<'a> {
 
 impl<'a> Mx<'a> {
     fn new(hir: &'a hir::Program, sources: &SourceMap, world: &'a dyn World) -> Mx<'a> {
-        let image = Image { sources: sources.clone(), config: hir.config.run.clone(), ..Image::default() };
+        let image = Image {
+            sources: sources.clone(),
+            config: hir.config.run.clone(),
+            event_base: hir.config.event_base,
+            ..Image::default()
+        };
         let mut m = Mx {
             hir,
             world,

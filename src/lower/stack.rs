@@ -5,7 +5,7 @@
 
 use super::func::Fx;
 use crate::image::wire::globals;
-use crate::image::{LossKind, MapId, Role};
+use crate::image::{LossKind, MapId, ProgType, Role};
 use crate::ir::{BinOp, Block, Cc, Kind, Size, Value, Var};
 use crate::isa::Helper;
 use crate::lang::traits::Operand;
@@ -24,9 +24,12 @@ impl Fx<'_, '_> {
     pub fn stack(&mut self, ty: StackTy) -> Operand {
         let (dst, off) = self.out(self.size(&Ty::Stack(ty)), "stack");
         let map = self.m.own_map(Role::Stacks(ty));
-        // The side map's value: the number of frames, then the frames.
-        let value = self.temp(8 + 8 * u32::from(ty.limit), "frames");
-        let n_bytes = self.walk_stack(ty, value);
+        let skip = if ty.space == Space::User { 0 } else { self.own_frames() };
+        let frames = self.temp(8 + 8 * (skip + u32::from(ty.limit)), "frames");
+        let n_bytes = self.walk_stack(ty, frames, skip);
+        // The side map's value is the number of frames, which lies where the last frame was that is left out, and
+        // then the frames.
+        let value = self.b.add_imm(frames, 8 * i64::from(skip));
         self.hash_frames(value, n_bytes, u32::from(ty.limit), (dst, off));
         self.keep_frames(map, (dst, off), value, n_bytes);
         if ty.space == Space::User {
@@ -36,36 +39,35 @@ impl Fx<'_, '_> {
         Operand::Mem { ptr: dst, off }
     }
 
-    /// Yields the bytes of the frames; 0 if there are none.
-    fn walk_stack(&mut self, ty: StackTy, value: Value) -> Value {
-        let frames = self.b.add_imm(value, 8);
-        let size = self.b.iconst(8 * i64::from(ty.limit));
-        let flags = match ty.space {
-            Space::User => USER_STACK,
-            Space::Kernel | Space::Any => i64::from(self.own_frames()),
-        };
-        let flags = self.b.iconst(flags);
+    /// Walks to behind the first word of `frames`; yields the bytes of the frames that count. There are none
+    /// where the task has no such stack: a kernel thread's user stack, the kernel's while user code runs.
+    fn walk_stack(&mut self, ty: StackTy, frames: Value, skip: u32) -> Value {
+        let to = self.b.add_imm(frames, 8);
+        let size = self.b.iconst(8 * i64::from(skip + u32::from(ty.limit)));
+        let flags = self.b.iconst(if ty.space == Space::User { USER_STACK } else { 0 });
         let ctx = self.ctx();
-        let r = self.b.call(Helper::GET_STACK, &[ctx, frames, size, flags]);
-        let zero = self.b.iconst(0);
+        let r = self.b.call(Helper::GET_STACK, &[ctx, to, size, flags]);
+        let left_out = self.b.iconst(8 * i64::from(skip));
         let n = self.choose(
-            (Cc::Slt, r, zero),
+            (Cc::Sgt, r, left_out),
             Kind::Int,
-            |f| {
-                // A task without a user stack (a kernel thread) has an empty one.
-                if ty.space != Space::User {
-                    f.lose(LossKind::Stack);
-                }
-                f.b.iconst(0)
-            },
-            |_| r,
+            |f| f.b.bin_imm(BinOp::Sub, r, 8 * i64::from(skip)),
+            |f| f.b.iconst(0),
         );
         self.b.umin(n, 8 * u32::from(ty.limit))
     }
 
-    /// Frames of BPF's own machinery on top of the stack that a program of this type sees.
+    /// Frames of BPF's own machinery on top of the stack that a program sees: itself, and what called it. The
+    /// helper's own way to leave out frames took them from the limit before 5.18.
     fn own_frames(&self) -> u32 {
-        0
+        match self.prog_type {
+            ProgType::RawTracepoint | ProgType::Tracing => 2,
+            ProgType::Kprobe
+            | ProgType::Tracepoint
+            | ProgType::PerfEvent
+            | ProgType::Syscall
+            | ProgType::Xdp => 0,
+        }
     }
 
     /// Two lanes of multiply and shift over the frames. Verifier: the place is known in each round, because it
