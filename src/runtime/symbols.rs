@@ -64,16 +64,26 @@ impl Symbols {
         addrs.iter().map(|a| self.kernel.get(a).cloned().unwrap_or_else(|| unknown(*a))).collect()
     }
 
-    /// The frames of addresses in a process, which may have ended if processes are watched.
+    /// The frames of addresses in a process, which may have ended if processes are watched. The first is where the
+    /// process was, the others are return addresses: what they return to may be of another line, and even of another
+    /// function, than the call before it, which is what is shown.
     pub fn user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
+        let back = |i: usize| u64::from(i > 0);
+        let asked: Vec<u64> = addrs.iter().enumerate().map(|(i, a)| a.saturating_sub(back(i))).collect();
         let missing: Vec<u64> =
-            addrs.iter().copied().filter(|a| !self.user.contains_key(&(pid, *a))).collect();
+            asked.iter().copied().filter(|a| !self.user.contains_key(&(pid, *a))).collect();
         if !missing.is_empty() {
             let frames = self.look_up_user(pid, &missing, config);
             make_room(&mut self.user);
             self.user.extend(missing.into_iter().map(|a| (pid, a)).zip(frames));
         }
-        addrs.iter().map(|a| self.user.get(&(pid, *a)).cloned().unwrap_or_else(|| unknown(*a))).collect()
+        let frame = |(i, (addr, asked)): (usize, (&u64, &u64))| {
+            let mut frame = self.user.get(&(pid, *asked)).cloned().unwrap_or_else(|| unknown(*addr));
+            frame.addr = *addr;
+            frame.symbol = frame.symbol.map(|(name, offset)| (name, offset + back(i)));
+            frame
+        };
+        addrs.iter().zip(&asked).enumerate().map(frame).collect()
     }
 
     fn look_up_user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
@@ -205,10 +215,13 @@ mod tests {
     #[test]
     fn own_functions_are_found() {
         let here = own_functions_are_found as fn() as usize as u64;
-        let frames = Symbols::default().user(std::process::id(), &[here + 1, 1], &RunConfig::default());
-        let (name, offset) = frames[0].symbol.clone().unwrap();
-        assert!(name.contains("own_functions_are_found"), "{name}");
-        assert_eq!(offset, 1);
+        let addrs = [here + 1, 1, here + 7];
+        let frames = Symbols::default().user(std::process::id(), &addrs, &RunConfig::default());
+        for (frame, wanted) in [(&frames[0], 1), (&frames[2], 7)] {
+            let (name, offset) = frame.symbol.clone().unwrap();
+            assert!(name.contains("own_functions_are_found"), "{name}");
+            assert_eq!((offset, frame.addr), (wanted, here + wanted));
+        }
         assert_eq!(frames[1], unknown(1));
     }
 
