@@ -24,6 +24,8 @@ mod maps;
 mod memory;
 mod place;
 mod probe;
+#[cfg(test)]
+mod random_tests;
 mod stack;
 mod stmt;
 mod target;

@@ -23,8 +23,6 @@ mod locals;
 mod maps;
 mod names;
 mod ops;
-#[cfg(test)]
-mod random_tests;
 mod settings;
 mod stmts;
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! Scripts that nobody would write: random programs through the checker and, where it finds no mistake, through
 //! lowering. Nothing may panic, and what the checker lets through must lower to verified IR.
 
-use super::check;
 use crate::base::{Source, SourceMap};
 use crate::lang::Config;
+use crate::sema::check;
 use crate::syntax::parse::parse;
 use crate::world::fixture::FixtureWorld;
+
+/// Programs that are tried.
+const N_SCRIPTS: u64 = 600;
 
 /// xorshift64*: the same programs on every run.
 struct Dice(u64);
@@ -329,7 +332,7 @@ impl Writer {
 
 #[test]
 fn random_scripts_are_checked_and_what_passes_is_lowered() {
-    let n_scripts: u64 = std::env::var("AWL_RANDOM_SCRIPTS").ok().and_then(|n| n.parse().ok()).unwrap_or(600);
+    let n_scripts = N_SCRIPTS;
     let world = FixtureWorld::new();
     let (mut n_lowered, mut failed) = (0, Vec::new());
     for seed in 1..=n_scripts {
@@ -344,7 +347,7 @@ fn random_scripts_are_checked_and_what_passes_is_lowered() {
             if diags.has_errors() || said.has_errors() {
                 return false;
             }
-            let module = crate::lower::lower(&program, &sources, &world);
+            let module = super::lower(&program, &sources, &world);
             let wrong = crate::ir::verify::verify(&module);
             assert!(wrong.is_empty(), "{wrong:?}");
             true
