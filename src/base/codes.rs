@@ -45,7 +45,12 @@ codes! {
     NO_EFFECT "W0211" "no effect" "This is accepted, and changes nothing or is no longer needed.";
     PARAMETER "W0212" "parameter not given" "Positional parameters stand after the script on the command line: awl script.bt FIRST SECOND.";
     PARAMETER_MISSING "E0213" "parameter not given" "An attach point needs its parameter: awl script.bt FIRST SECOND.";
-    C_LINE "E0214" "wrong C line" "Of C, #define of names, #ifdef, #ifndef, #if defined, #else and #endif are understood.";
+    C_LINE "E0214" "wrong C line" "Of C's preprocessor, #define of names, #undef, #if, #ifdef, #ifndef, #elif, #else, #endif and #include are understood.";
+    MACRO "E0215" "wrong use of a macro" "A macro is chosen by the number and kinds of its arguments: $v takes a variable, @m a map, a plain name any expression. It sees the maps that are handed to it.";
+    RECURSION "E0216" "endless expansion" "A macro or definition leads back to itself. Use a loop instead.";
+    IMPORT "E0217" "import failed" "An import names a .bt file, a .h file or a folder of them, relative to the file that it stands in. A folder that everybody may write to is refused.";
+    C_DEFINITION "E0218" "wrong C definition" "Structs, unions, enums and typedefs are understood as C writes them; types that they use come from the script, its headers or the kernel's BTF.";
+    EXPANSION "E0219" "expansion too large" "Macros and definitions make too much of the script. Use a loop, or call them less often inside one another.";
     TYPE_MISMATCH "E0301" "types do not fit" "The value has a type that cannot be used here. Types of variables and maps are fixed by their first use; integers and strings widen.";
     BAD_OPERAND "E0302" "operator does not fit" "The operator does not work on values of these types.";
     BAD_CAST "E0303" "impossible cast" "There is no meaning in turning the one type into the other.";

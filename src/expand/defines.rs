@@ -1,52 +1,109 @@
 //! `#define` names to what they stand for.
 //!
-//! Always holds: a name is replaced where it stands as an expression of its own, as many times as it is met, and
-//! never inside its own text.
+//! Always holds: a name is replaced where it stands as an expression of its own, as many times as it is met,
+//! never inside its own text, and not where it is a macro's parameter.
 
+use super::budget::{self, Budget, DEPTH_MAX};
 use super::cdefs::Define;
 use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, Span, codes};
-use crate::syntax::ast::{Expr, ExprKind, Item};
+use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam};
 use crate::syntax::parse::parse_expr;
 use crate::syntax::visit::{self, VisitorMut};
 
 /// Definitions inside one another, at most.
-const DEPTH_MAX: usize = 64;
+const CHAIN_MAX: usize = 64;
 
 /// Replaces the names in an item.
-pub fn replace(item: &mut Item, defines: &[Define], sources: &mut SourceMap, diags: &mut Diags) {
-    if !defines.is_empty() {
-        Replacer { defines, sources, diags, inside: Vec::new() }.item(item);
+pub fn replace(
+    item: &mut Item,
+    defines: &[Define],
+    sources: &mut SourceMap,
+    budget: &mut Budget,
+    diags: &mut Diags,
+) {
+    if defines.is_empty() {
+        return;
+    }
+    let hidden = match item {
+        Item::Macro(m) => m.params.iter().filter_map(word).collect(),
+        _ => Vec::new(),
+    };
+    Replacer { defines, sources, budget, diags, hidden, inside: Vec::new(), depth: 0 }.item(item);
+}
+
+/// The bare word that a parameter is.
+fn word(p: &MacroParam) -> Option<String> {
+    match p {
+        MacroParam::Expr(p) => Some(p.name.clone()),
+        MacroParam::Var(_) | MacroParam::Map(_) => None,
     }
 }
 
 struct Replacer<'a> {
     defines: &'a [Define],
     sources: &'a mut SourceMap,
+    budget: &'a mut Budget,
     diags: &'a mut Diags,
+    hidden: Vec<String>,
     /// Names whose text is being replaced.
     inside: Vec<String>,
+    /// Levels around the place.
+    depth: u32,
 }
 
 impl VisitorMut for Replacer<'_> {
+    fn block(&mut self, b: &mut Block) {
+        self.depth += 1;
+        visit::walk_block_mut(self, b);
+        self.depth -= 1;
+    }
+
     fn expr(&mut self, e: &mut Expr) {
-        let ExprKind::Ident(name) = &e.kind else { return visit::walk_expr_mut(self, e) };
-        let Some(define) = self.defines.iter().find(|d| d.name == *name && !d.text.is_empty()) else {
-            return;
-        };
-        if self.inside.contains(name) || self.inside.len() >= DEPTH_MAX {
+        self.depth += 1;
+        match &e.kind {
+            ExprKind::Ident(name) => {
+                let is_hit = |d: &&Define| d.name == *name && !d.text.is_empty();
+                if let Some(define) = self.defines.iter().find(is_hit)
+                    && !self.hidden.contains(name)
+                {
+                    self.replace(e, define);
+                }
+            }
+            _ => visit::walk_expr_mut(self, e),
+        }
+        self.depth -= 1;
+    }
+}
+
+impl Replacer<'_> {
+    fn replace(&mut self, e: &mut Expr, define: &Define) {
+        let (span, name) = (e.span, &define.name);
+        e.kind = ExprKind::Error;
+        if self.inside.contains(name) || self.inside.len() >= CHAIN_MAX {
             let chain = [self.inside.as_slice(), std::slice::from_ref(name)].concat().join(" -> ");
             let message = format!("the definition of {name} leads back to itself: {chain}");
-            self.diags.push(Diag::error(&codes::C_LINE, e.span, message));
-            e.kind = ExprKind::Error;
+            self.diags.push(Diag::error(&codes::C_LINE, span, message));
             return;
         }
-        let name = name.clone();
+        // Its text is read for each use, which takes its time even where it makes few nodes.
+        if !self.budget.take(1 + define.text.len() as u64 / 8) {
+            return self.budget.say(span, self.diags);
+        }
         let (mut value, diags) = parse_expr(define.span.file, &define.text, define.span.lo);
         self.diags.append(diags);
-        let origin = self.sources.origins.push(Origin { name: name.clone(), used_at: e.span });
+        let size = budget::of_expr(&value);
+        if !self.budget.take(size.nodes) {
+            return self.budget.say(span, self.diags);
+        }
+        if self.depth + size.depth > DEPTH_MAX {
+            return budget::too_deep(span, self.diags);
+        }
+        let origin = self.sources.origins.push(Origin { name: name.clone(), used_at: span });
         Tag(origin).expr(&mut value);
-        self.inside.push(name);
+        self.inside.push(name.clone());
+        self.depth -= 1;
         self.expr(&mut value);
+        self.depth += 1;
         self.inside.pop();
         *e = value;
     }

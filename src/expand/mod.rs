@@ -1,33 +1,62 @@
-//! Tree to tree: positional parameters and C definitions are replaced by what they stand for.
+//! Tree to tree: macros, positional parameters and C definitions are replaced by what they stand for.
 //!
-//! Comes in: the tree as written, and the parameters of the command line. Goes out: the tree without `$1`, `$#`,
-//! `#define` names and C lines. Always holds: what replaces something has its place in the file where its text
-//! stands, and an origin that leads to where it was used. Imports and macros stay; `sema` refuses them.
+//! Comes in: the tree as written, and the parameters of the command line. Goes out: the tree without macros, their
+//! calls, `$1`, `$#`, `#define` names and C lines. Always holds: what replaces something has its place in the file where its text
+//! stands, and an origin that leads to where it was used. Imports stay; `sema`
+//! refuses them.
 
+mod budget;
 mod cdefs;
 mod defines;
 mod definitions;
+mod library;
+mod macros;
 mod params;
+mod substitute;
 
 pub use definitions::{Definitions, Tag};
+pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};
 use crate::syntax::ast::{Item, Script};
+use budget::Budget;
 
 /// Expands a script; `args` are the positional parameters.
 pub fn expand(mut script: Script, sources: &mut SourceMap, args: &[String]) -> (Script, Diags) {
     let mut diags = Diags::default();
     let defines = cdefs::take(&mut script, &mut diags);
     let mut items = std::mem::take(&mut script.items);
+    let mut budget = Budget::new();
     for item in &mut items {
         if let Item::Error(_) = item {
             continue;
         }
-        defines::replace(item, &defines, sources, &mut diags);
+        defines::replace(item, &defines, sources, &mut budget, &mut diags);
         params::replace(item, args, &mut diags);
     }
-    script.items = items;
+    script.items = without_macros(items, sources, &mut budget, &mut diags);
     (script, diags)
+}
+
+/// The items with macro calls expanded, and no macros.
+fn without_macros(
+    items: Vec<Item>,
+    sources: &mut SourceMap,
+    budget: &mut Budget,
+    diags: &mut Diags,
+) -> Vec<Item> {
+    let (mut table, mut rest) = (macros::Table::default(), Vec::new());
+    for item in items {
+        match item {
+            Item::Macro(m) => table.add(m, diags),
+            other => rest.push(other),
+        }
+    }
+    let mut library = library::Library::default();
+    for item in &mut rest {
+        macros::expand(item, &table, &mut library, sources, budget, diags);
+    }
+    rest
 }
 
 #[cfg(test)]
@@ -102,6 +131,105 @@ mod tests {
         assert_eq!(codes, ["E0214"]);
         let (.., codes) = expanded("#define A (5\nbegin { f(A, A); }", &[]);
         assert!(codes.iter().all(|c| c.starts_with("E01")) && !codes.is_empty(), "{codes:?}");
+    }
+
+    #[test]
+    fn macros_are_replaced_by_their_bodies() {
+        let text = "macro one() { 1 } macro add(a, b) { a + b } macro twice(x) { add(x, x) }
+            begin { f(one, one(), add(2, 3), twice(one())); }";
+        assert_eq!(literals(text, &[]), ["1", "1", "2", "3", "1", "1"]);
+    }
+
+    /// The variables and maps of a script, in order.
+    fn names(text: &str) -> Vec<String> {
+        struct Names(Vec<String>);
+        impl Visitor for Names {
+            fn expr(&mut self, e: &Expr) {
+                match &e.kind {
+                    ExprKind::Var(name) => self.0.push(format!("${name}")),
+                    ExprKind::Map { name, .. } => self.0.push(format!("@{name}")),
+                    _ => {}
+                }
+                visit::walk_expr(self, e);
+            }
+        }
+        let (script, _, codes) = expanded(text, &[]);
+        assert!(codes.is_empty(), "{text}: {codes:?}");
+        let mut found = Names(Vec::new());
+        script.items.iter().for_each(|i| found.item(i));
+        found.0
+    }
+
+    #[test]
+    fn macros_keep_their_variables_to_themselves() {
+        let text = "macro m($v, @m, e) { $x = e; $v += $x; @m[$x] = $v; }
+            begin { $x = 1; m($x, @n, $x); m($y, @o, 2); }";
+        let want =
+            ["$x", "$x#1", "$x", "$x", "$x#1", "@n", "$x#1", "$x", "$x#2", "$y", "$x#2", "@o", "$x#2", "$y"];
+        assert_eq!(names(text), want);
+    }
+
+    #[test]
+    fn forms_are_chosen_by_kind_and_count() {
+        let text = "macro f(e) { 1 } macro f($v) { 2 } macro f(@m) { 3 } macro f(a, b) { 4 }
+            begin { g(f(5 + 5), f($x), f(@y), f(@y[1]), f($x, @y)); }";
+        assert_eq!(literals(text, &[]), ["1", "2", "3", "1", "4"]);
+        let (.., codes) = expanded("macro f($v) { 2 } begin { g(f(1)); }", &[]);
+        assert_eq!(codes, ["E0215"]);
+        let (.., codes) = expanded("macro f(a) { 2 } macro f(b) { 3 } begin { g(f(1)); }", &[]);
+        assert_eq!(codes, ["E0207"]);
+        // Builtins have forms beside those of the script.
+        assert_eq!(literals("macro ppid(a, b) { 7 } begin { g(ppid(1, 2), ppid); }", &[]), ["7", "ppid"]);
+    }
+
+    #[test]
+    fn macros_that_cannot_be() {
+        for (text, want) in [
+            ("macro a() { b() } macro b() { a() } begin { a(); }", vec!["E0216"]),
+            ("macro a() { return 1; } begin { a(); }", vec!["E0310"]),
+            ("macro a() { break; } begin { a(); }", vec!["E0310"]),
+            ("macro a() { while 1 { break; } } begin { a(); }", vec![]),
+            ("macro a() { @x = 1; } begin { a(); }", vec!["E0215"]),
+        ] {
+            assert_eq!(expanded(text, &[]).2, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn expansion_has_its_bounds() {
+        let doubling: String = (0..60).map(|i| format!("macro m{}(x) {{ m{i}(x + x) }} ", i + 1)).collect();
+        let (.., codes) = expanded(&format!("macro m0(x) {{ x }} {doubling} begin {{ f(m60(1)); }}"), &[]);
+        assert_eq!(codes, ["E0219"]);
+        let defines: String = (0..60).map(|i| format!("#define A{} (A{i} + A{i})\n", i + 1)).collect();
+        let (.., codes) = expanded(&format!("#define A0 1\n{defines}begin {{ f(A60); }}"), &[]);
+        assert_eq!(codes, ["E0219"]);
+        let (open, close) = ("(".repeat(150), ")".repeat(150));
+        let deep = format!(
+            "macro m(x) {{ {}x }} begin {{ f({}); }}",
+            "!".repeat(300),
+            "m(".repeat(9) + "1" + &")".repeat(9)
+        );
+        assert!(expanded(&deep, &[]).2.contains(&"E0106"));
+        let _ = expanded(&format!("macro m(x) {{ {open}x{close} }} begin {{ f(m(m(m(m(1))))); }}"), &[]);
+        let long: String = (0..5000).map(|i| format!("macro m{i}() {{ m{}() }} ", i + 1)).collect();
+        assert_eq!(expanded(&format!("{long} begin {{ m0(); }}"), &[]).2, ["E0216"]);
+    }
+
+    #[test]
+    fn types_can_be_arguments() {
+        let text = "macro m(p, t) { ((typeof(t) *)p)->pid }
+            begin { f(m(5, typeof(struct task_struct)), m(6, curtask)); }";
+        let (script, found, codes) = expanded(text, &[]);
+        assert_eq!((found, codes), (["5", "curtask", "6"].map(str::to_owned).to_vec(), vec![]));
+        let text = format!("{:?}", script.items);
+        assert!(text.contains("Typeof(Type(TypeExpr { kind: Struct(\"task_struct\")"), "{text}");
+    }
+
+    #[test]
+    fn the_library_is_there() {
+        let (script, ..) = expanded("begin { $f = find(@m, 3, $v); print(is_err(0)); }", &[]);
+        let Item::Probe(p) = &script.items[0] else { panic!() };
+        assert!(!format!("{:?}", p.body).contains("Call { name: Ident { name: \"find\""));
     }
 
     #[test]

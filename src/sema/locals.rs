@@ -6,6 +6,7 @@
 use super::infer::{Firm, Slot};
 use super::{Checker, convert, hir, types};
 use crate::base::{IndexVec, Span};
+use crate::expand::shown;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::LocalId;
@@ -46,7 +47,7 @@ impl Checker<'_> {
     pub fn new_local(&mut self, var: &ast::Ident, declared: Option<Ty>) -> LocalId {
         if let Some(before) = self.body.find(&var.name) {
             let before = self.body.locals[before].span;
-            self.diags.redeclared(var.span, &format!("${}", var.name), before);
+            self.diags.redeclared(var.span, &format!("${}", shown(&var.name)), before);
         }
         let key = (self.probe.group, var.span);
         let slot = self.vars.entry(key).or_default();
@@ -55,7 +56,7 @@ impl Checker<'_> {
         {
             *slot = Slot::fixed(ty);
         }
-        let local = hir::Local { name: var.name.clone(), ty: Ty::Error, span: var.span };
+        let local = hir::Local { name: shown(&var.name).to_owned(), ty: Ty::Error, span: var.span };
         let id = self.body.locals.push(local);
         self.body.is_read.push(false);
         if let Some(scope) = self.body.scopes.last_mut() {
@@ -87,7 +88,7 @@ impl Checker<'_> {
     pub fn read_local(&mut self, name: &str, span: Span) -> hir::Expr {
         let Some(id) = self.body.find(name) else {
             let known = self.body.names();
-            self.diags.unknown_variable(span, name, known.iter().map(String::as_str));
+            self.diags.unknown_variable(span, shown(name), known.iter().map(String::as_str));
             return convert::error(span);
         };
         self.mark_read(id);

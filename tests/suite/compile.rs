@@ -1,6 +1,7 @@
 //! The compiler as the cases see it: from a script to marks and to the texts of its stages.
 
 use awl::base::{Diag, Diags, Source, SourceMap, render};
+use awl::expand;
 use awl::syntax::parse;
 
 use crate::golden::Mark;
@@ -11,6 +12,11 @@ pub fn compile(area: &str, script: &str, blocks: &[&str]) -> Result<(Vec<Mark>, 
     let file = map.add(Source::new("case", script));
     let diags = match area {
         "syntax" => parse::parse(file, script).1,
+        "expand" => {
+            let (script, mut diags) = parse::parse(file, script);
+            diags.append(expand::expand(script, &mut map, &[]).1);
+            diags
+        }
         _ => return Err(format!("no area is called {area}: tests/suite/compile.rs")),
     };
     let texts = blocks.iter().map(|block| text(block, &map, &diags)).collect::<Result<_, _>>()?;
