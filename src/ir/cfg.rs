@@ -17,6 +17,10 @@ pub struct Cfg {
     pub preds: IndexVec<Block, Vec<Block>>,
     /// Immediate dominator; `None` for the entry and for unreachable blocks.
     pub idom: IndexVec<Block, Option<Block>>,
+    /// Reachable blocks in a walk of the dominator tree: each is followed by those that it dominates.
+    pub dom_walk: Vec<Block>,
+    /// The part of `dom_walk` that a block and what it dominates take.
+    dom_range: IndexVec<Block, (u32, u32)>,
 }
 
 impl Cfg {
@@ -31,7 +35,8 @@ impl Cfg {
             }
         }
         let idom = dominators(&rpo, &order, &preds);
-        Cfg { rpo, order, preds, idom }
+        let (dom_walk, dom_range) = walk_dominators(&rpo, &idom);
+        Cfg { rpo, order, preds, idom, dom_walk, dom_range }
     }
 
     pub fn is_reachable(&self, b: Block) -> bool {
@@ -40,16 +45,14 @@ impl Cfg {
 
     /// Whether every way to `b` leads through `a`. Both reachable.
     pub fn dominates(&self, a: Block, b: Block) -> bool {
-        let mut at = b;
-        loop {
-            if at == a {
-                return true;
-            }
-            match self.idom[at] {
-                Some(up) if self.order[at] > self.order[a] => at = up,
-                _ => return false,
-            }
-        }
+        let ((a, a_end), (b, _)) = (self.dom_range[a], self.dom_range[b]);
+        a <= b && b < a_end
+    }
+
+    /// How many blocks, in a row of `dom_walk` that starts with `b`, `b` dominates.
+    pub fn n_dominated(&self, b: Block) -> usize {
+        let (from, to) = self.dom_range[b];
+        (to - from) as usize
     }
 
     /// The last block that dominates both.
@@ -196,6 +199,36 @@ fn dominators(
     }
     idom[entry] = None;
     idom
+}
+
+/// The dominator tree in preorder, and each block's part of it; dominated blocks in the order of `rpo`.
+fn walk_dominators(
+    rpo: &[Block],
+    idom: &IndexVec<Block, Option<Block>>,
+) -> (Vec<Block>, IndexVec<Block, (u32, u32)>) {
+    let mut n_below: IndexVec<Block, u32> = idom.indices().map(|_| 1).collect();
+    for &b in rpo.iter().rev() {
+        if let Some(up) = idom[b] {
+            n_below[up] += n_below[b];
+        }
+    }
+    let mut walk = rpo.to_vec();
+    let mut ranges: IndexVec<Block, (u32, u32)> = idom.indices().map(|_| (0, 0)).collect();
+    // Where the next block that each dominates goes.
+    let mut next: IndexVec<Block, u32> = idom.indices().map(|_| 0).collect();
+    for &b in rpo {
+        let from = match idom[b] {
+            Some(up) => {
+                next[up] += n_below[b];
+                next[up] - n_below[b]
+            }
+            None => 0,
+        };
+        next[b] = from + 1;
+        ranges[b] = (from, from + n_below[b]);
+        walk[from as usize] = b;
+    }
+    (walk, ranges)
 }
 
 fn meet(

@@ -13,63 +13,75 @@ use crate::ir::{Block, Func, Kind, Op, Value};
 
 pub fn run(func: &mut Func) {
     let cfg = Cfg::new(func);
-    let mut replace = Replace::new(func);
     let writes_ctx = writes_ctx(func);
-    let mut known: HashMap<(Op, Kind), Vec<(Block, Value)>> = HashMap::new();
-    for &b in &cfg.rpo {
-        let mut loads: HashMap<Op, Value> = HashMap::new();
-        let mut kept = Vec::new();
-        for i in std::mem::take(&mut func.blocks[b].insts) {
-            func.insts[i].op.each_use_mut(|v| *v = replace.get(*v));
-            let inst = &func.insts[i];
-            let kind_of = |v: Value| func.values[v].kind;
+    let mut c =
+        Cse { replace: Replace::new(func), func, known: HashMap::new(), noted: Vec::new(), writes_ctx };
+    // Blocks that dominate where the walk is: how far the notes went before them, and where they end.
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    for (n, &b) in cfg.dom_walk.iter().enumerate() {
+        while let Some((n_noted, _)) = open.pop_if(|(_, end)| *end <= n) {
+            c.forget(n_noted);
+        }
+        open.push((c.noted.len(), n + cfg.n_dominated(b)));
+        c.block(b);
+    }
+    c.replace.apply(c.func);
+}
+
+struct Cse<'a> {
+    func: &'a mut Func,
+    replace: Replace,
+    /// Operations whose value is there wherever the walk is.
+    known: HashMap<(Op, Kind), Value>,
+    /// The same, in the order in which they were found.
+    noted: Vec<(Op, Kind)>,
+    writes_ctx: bool,
+}
+
+impl Cse<'_> {
+    /// Drops what was found since there were `n_noted` notes.
+    fn forget(&mut self, n_noted: usize) {
+        for key in self.noted.drain(n_noted..) {
+            self.known.remove(&key);
+        }
+    }
+
+    fn block(&mut self, b: Block) {
+        // Loads of kernel objects since the last effect that others see.
+        let mut loads: HashMap<(Op, Kind), Value> = HashMap::new();
+        let mut insts = std::mem::take(&mut self.func.blocks[b].insts);
+        insts.retain(|&i| {
+            let replace = &self.replace;
+            self.func.insts[i].op.each_use_mut(|v| *v = replace.get(*v));
+            let inst = &self.func.insts[i];
+            let kind_of = |v: Value| self.func.values[v].kind;
             let effect = inst.op.effect(kind_of);
             if effect == Effect::Public {
                 loads.clear();
             }
-            let Some(result) = inst.result else {
-                kept.push(i);
-                continue;
+            let Some(result) = inst.result else { return true };
+            let load_kind = load_kind(&inst.op, kind_of);
+            let is_shared = effect == Effect::Pure || load_kind == Some(Kind::Ctx) && !self.writes_ctx;
+            let table = if is_shared {
+                &mut self.known
+            } else if load_kind == Some(Kind::Btf) {
+                &mut loads
+            } else {
+                return true;
             };
-            let same = match (&inst.op, load_kind(&inst.op, kind_of)) {
-                (op, Some(Kind::Btf)) => loads.insert(op.clone(), result),
-                (op, Some(Kind::Ctx)) if !writes_ctx => {
-                    lookup(&mut known, &cfg, (op.clone(), kind_of(result)), b, result)
-                }
-                (op, _) if effect == Effect::Pure => {
-                    lookup(&mut known, &cfg, (op.clone(), kind_of(result)), b, result)
-                }
-                _ => None,
-            };
-            match same {
-                Some(v) if kind_of(v) == kind_of(result) => {
-                    if loads.contains_key(&func.insts[i].op) {
-                        loads.insert(func.insts[i].op.clone(), v);
-                    }
-                    replace.set(result, v);
-                }
-                _ => kept.push(i),
+            let key = (inst.op.clone(), kind_of(result));
+            if let Some(&same) = table.get(&key) {
+                self.replace.set(result, same);
+                return false;
             }
-        }
-        func.blocks[b].insts = kept;
+            if is_shared {
+                self.noted.push(key.clone());
+            }
+            table.insert(key, result);
+            true
+        });
+        self.func.blocks[b].insts = insts;
     }
-    replace.apply(func);
-}
-
-/// A value of the same operation that dominates `b`; else `result` is noted.
-fn lookup(
-    known: &mut HashMap<(Op, Kind), Vec<(Block, Value)>>,
-    cfg: &Cfg,
-    key: (Op, Kind),
-    b: Block,
-    result: Value,
-) -> Option<Value> {
-    let list = known.entry(key).or_default();
-    let found = list.iter().find(|(at, _)| cfg.dominates(*at, b)).map(|&(_, v)| v);
-    if found.is_none() {
-        list.push((b, result));
-    }
-    found
 }
 
 /// The kind of pointer that a load goes through.
