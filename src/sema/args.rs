@@ -153,7 +153,7 @@ impl Checker<'_> {
             (Some(key), None) => {
                 let map = self.map(map, e.span);
                 let key = self.key_part(key);
-                (map, Some(self.with_key(map, key)?))
+                (map, Some(self.with_key(map, key, e.span)?))
             }
             (Some(key), Some(_)) => {
                 self.diags.bad_argument(key.span, format!("{name}() has a key already"));

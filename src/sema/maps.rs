@@ -160,7 +160,7 @@ impl Checker<'_> {
         let id = self.map(name, span);
         let key = key.map(|parts| self.key_value(parts, span));
         let key = match key {
-            Some(key) => Some(self.with_key(id, key?)?),
+            Some(key) => Some(self.with_key(id, key?, span)?),
             None => {
                 self.agree_keyed(id, false, span)?;
                 None
@@ -185,9 +185,9 @@ impl Checker<'_> {
         None
     }
 
-    /// The key of a map as its keys are kept.
-    pub fn with_key(&mut self, id: MapId, key: Expr) -> Option<Expr> {
-        self.agree_keyed(id, true, key.span)?;
+    /// The key of a map, which stands at `at`, as its keys are kept.
+    pub fn with_key(&mut self, id: MapId, key: Expr, at: Span) -> Option<Expr> {
+        self.agree_keyed(id, true, at)?;
         if key.ty.is_error() || types::has_error(&key.ty) {
             return None;
         }

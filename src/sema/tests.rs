@@ -421,3 +421,52 @@ fn old_spellings_are_accepted_and_told_once() {
     }
     assert!(codes("begin { @a[1] = 1; delete(@a, 1); print(curtask.tgid); }").is_empty());
 }
+
+/// The scripts have the place of the first diagnostic between `«` and `»`.
+#[test]
+fn diagnostics_point_at_their_place() {
+    for (marked, code) in [
+        ("begin { print(«pidd»); }", "E0201"),
+        ("begin { print(«$x»); }", "E0202"),
+        ("begin { print(«@x»); }", "E0203"),
+        ("begin { «prntf»(\"x\"); }", "E0204"),
+        ("begin { print((«struct tsk» *)0); }", "E0205"),
+        ("begin { print(curtask.«cmm»); }", "E0206"),
+        ("begin { let $x = 1; let «$x» = 2; print($x); }", "E0207"),
+        ("config = { «max_strln» = 5 } begin { }", "E0209"),
+        ("begin { $x = 1; $x = «\"a\"»; print($x); }", "E0301"),
+        ("begin { @ = 1; @ = «\"a\"»; }", "E0301"),
+        ("begin { print(comm «+» 1); }", "E0302"),
+        ("begin { print(«(struct task_struct)pid»); }", "E0303"),
+        ("begin { printf(\"%d\", «comm»); }", "E0304"),
+        ("begin { printf(\"%d\", 1, «2»); }", "E0304"),
+        ("begin { «strlen()»; }", "E0305"),
+        ("begin { @ = 1; «@[1]» = 2; }", "E0306"),
+        ("begin { $x = «count()»; print($x); }", "E0307"),
+        ("begin { print(comptime «pid»); }", "E0309"),
+        ("begin { «break;» }", "E0310"),
+        ("begin { print(curtask.cpus[«4»]); }", "E0311"),
+        ("config = { stack_mode = «5» } begin { }", "E0313"),
+        ("begin { print(«print(1)»); }", "E0314"),
+        ("«kprob»:vfs_read { }", "E0401"),
+        ("begin, kprobe:«vfs_raed» { }", "E0403"),
+        ("«interval:x:1» { }", "E0402"),
+        ("begin { print(«args».x); }", "E0407"),
+        ("begin { «$x» = 1; }", "W0210"),
+        ("begin { exit(); «print(1);» }", "W0316"),
+    ] {
+        let (before, rest) = marked.split_once('«').expect("a start");
+        let (within, after) = rest.split_once('»').expect("an end");
+        let script = format!("{before}{within}{after}");
+        let (_, diags) = check_with(&script, Config::default(), &[]);
+        let first = &diags.list[0];
+        let found = script.get(first.span.range()).unwrap_or("");
+        // A statement's semicolon may be left out of its place.
+        assert_eq!(
+            (first.code.id, found.trim_end_matches(';')),
+            (code, within.trim_end_matches(';')),
+            "{marked}"
+        );
+        assert!(first.span.lo as usize == before.len(), "{marked}: at {}", first.span.lo);
+    }
+}
