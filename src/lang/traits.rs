@@ -89,6 +89,8 @@ pub trait LowerCx {
     fn arg(&mut self, i: usize) -> Operand;
     fn arg_int(&self, i: usize) -> Option<i64>;
     fn arg_text(&self, i: usize) -> Option<String>;
+    /// The bytes of argument `i`, if it is a string literal.
+    fn arg_literal(&self, i: usize) -> Option<Arc<[u8]>>;
     fn arg_map(&self, i: usize) -> Option<MapId>;
     /// For `ParamKind::MapElem`: the key of argument `i` in memory, ready for a helper; `None` for a scalar map.
     fn arg_key(&mut self, i: usize) -> Option<Value>;

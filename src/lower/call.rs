@@ -147,6 +147,12 @@ impl LowerCx for CallCx<'_, '_, '_> {
             _ => None,
         }
     }
+    fn arg_literal(&self, i: usize) -> Option<std::sync::Arc<[u8]>> {
+        match &self.expr(i)?.kind {
+            ExprKind::Str(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
     fn arg_map(&self, i: usize) -> Option<MapId> {
         match self.raw(i) {
             Some(Arg::Map { map, .. }) => Some(*map),

@@ -3,7 +3,7 @@
 use super::args::{Slot, Slots};
 use super::{Checker, convert, hir};
 use crate::base::Span;
-use crate::lang::builtins::{self, PRINT_CLEAR, arg_number};
+use crate::lang::builtins::{self, MATCH, PRINT_CLEAR, arg_number};
 use crate::lang::probes::row;
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Need, Ret};
 use crate::lang::{aggs, probes::Provider};
@@ -31,18 +31,12 @@ const MISSING: &[&str] = &[
     "kfunc_exist",
     "leader_comm",
     "leader_tid",
-    "memcmp",
     "override",
     "path",
     "percpu_kaddr",
-    "signal_name",
     "skboutput",
     "socket_cookie",
     "static_assert",
-    "str_concat",
-    "strcap",
-    "strstr",
-    "syscall_name",
     "tseries",
     "typeinfo",
     "uaddr",
@@ -193,6 +187,21 @@ impl Checker<'_> {
         let only: Vec<&str> = builtin.needs.probes.iter().filter(known).map(|p| row(*p).name).collect();
         let probe = row(self.probe.provider).name;
         self.diags.not_in_this_probe(span, builtin.name, probe, &only);
+    }
+
+    /// `text =~ "glob"`
+    pub fn matches(&mut self, text: Expr, glob: Expr, op_span: Span, span: Span) -> Expr {
+        if !matches!(text.ty, Ty::Str { .. }) {
+            let found = self.name(&text.ty);
+            self.diags.bad_operand(op_span, format!("=~ matches strings, not {found}"));
+            return convert::error(span);
+        }
+        if !matches!(glob.kind, ExprKind::Str(_)) {
+            self.diags.bad_operand(op_span, "=~ takes a pattern in quotes on its right".into());
+            return convert::error(span);
+        }
+        let slots = [text, glob].map(|e| Slot { span: e.span, arg: hir::Arg::Expr(e) });
+        self.checked(&MATCH, slots.into(), span, op_span)
     }
 
     /// `print(@m, …); clear(@m);` as one action, if both are that and the map can do it.

@@ -61,10 +61,7 @@ impl Checker<'_> {
             Class::Arith(arith) => self.arith(arith, op, op_span, l, r, span),
             Class::Compare(compare) => self.compare(compare, op, op_span, l, r, span),
             Class::And | Class::Or => self.logic(matches!(op, BinOp::LogAnd), l, r, span),
-            Class::Match => {
-                self.diags.unsupported(op_span, "=~ is");
-                error(span)
-            }
+            Class::Match => self.matches(l, r, op_span, span),
         }
     }
 

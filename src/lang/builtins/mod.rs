@@ -7,10 +7,12 @@ mod machine;
 mod maps;
 mod output;
 mod probe;
+mod strings;
 mod task;
 mod text;
 
 pub use maps::PRINT_CLEAR;
+pub use strings::MATCH;
 
 use super::sig::Builtin;
 
@@ -29,6 +31,7 @@ pub static GROUPS: &[Group] = &[
     Group { title: "output", rows: output::ROWS },
     Group { title: "maps", rows: maps::ROWS },
     Group { title: "text", rows: text::ROWS },
+    Group { title: "strings", rows: strings::ROWS },
 ];
 
 /// The row of that name or alias; `arg0`, `arg1`, … all have the row `argN`.

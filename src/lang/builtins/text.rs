@@ -65,14 +65,6 @@ pub static ROWS: &[Builtin] = &[
         "tracepoint:syscalls:sys_enter_openat /strncmp(comm, \"ba\", 2) == 0/ { @ = count(); } interval:s:1 { exit(); }",
     ),
     Builtin::func(
-        "strcontains",
-        &[Param::required("text", ParamKind::Str), Param::required("part", ParamKind::Str)],
-        Ret::Is(Ty::Bool),
-        lower::strcontains,
-        "Whether a string contains another.",
-        "tracepoint:syscalls:sys_enter_openat /strcontains(comm, \"as\")/ { @[comm] = count(); } interval:s:1 { exit(); }",
-    ),
-    Builtin::func(
         "strlen",
         &[Param::required("text", ParamKind::Str)],
         Ret::Is(Ty::U64),

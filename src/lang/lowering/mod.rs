@@ -1,10 +1,13 @@
 //! How each builtin becomes IR: one function a row, in the files of the rows' groups.
 
 pub mod errno;
+pub mod globs;
 pub mod machine;
 pub mod maps;
+pub mod names;
 pub mod output;
 pub mod probe;
+pub mod strings;
 pub mod task;
 pub mod text;
 

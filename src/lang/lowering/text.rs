@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::strings::each_byte;
 use super::{errno, folded, memory, number};
 use crate::ir::{BinOp, Block, Cc, Kind, Size, UnOp, Value};
 use crate::lang::sig::CallData;
@@ -163,12 +164,12 @@ pub fn strncmp(cx: &mut dyn LowerCx) -> Operand {
 }
 
 /// Bytes of a string argument.
-fn room(cx: &mut dyn LowerCx, i: usize) -> u32 {
+pub fn room(cx: &mut dyn LowerCx, i: usize) -> u32 {
     cx.arg_ty(i).size(cx.types())
 }
 
 /// 1 from `yes`, 0 from `no`.
-fn one_of(cx: &mut dyn LowerCx, yes: Block, no: Block) -> Value {
+pub fn one_of(cx: &mut dyn LowerCx, yes: Block, no: Block) -> Value {
     let join = cx.b().new_block();
     let out = cx.b().block_param(join, Kind::Int);
     for (block, v) in [(yes, 1), (no, 0)] {
@@ -180,61 +181,10 @@ fn one_of(cx: &mut dyn LowerCx, yes: Block, no: Block) -> Value {
     out
 }
 
-/// Runs `f` with 0 to below `n`. Verifier: the number is known in each round.
-fn each_byte(cx: &mut dyn LowerCx, n: u32, f: impl FnOnce(&mut dyn LowerCx, Value)) {
-    let at = cx.b().var(Kind::Int);
-    let zero = cx.b().iconst(0);
-    cx.b().set(at, zero);
-    let (head, body, end) = (cx.b().new_block(), cx.b().new_block(), cx.b().new_block());
-    cx.b().jump(head, Vec::new());
-    cx.b().switch_to(head);
-    let i = cx.b().get(at);
-    let limit = cx.b().iconst(n.into());
-    cx.b().branch(Cc::Ult, i, limit, body, end);
-    cx.b().enter(body);
-    f(cx, i);
-    let next = cx.b().add_imm(i, 1);
-    cx.b().set(at, next);
-    cx.b().jump(head, Vec::new());
-    cx.b().seal(head);
-    cx.b().enter(end);
-}
-
-fn byte_at(cx: &mut dyn LowerCx, (ptr, off): (Value, i32), i: Value) -> Value {
+/// Byte `i` of what is at a place.
+pub fn byte_at(cx: &mut dyn LowerCx, (ptr, off): (Value, i32), i: Value) -> Value {
     let at = cx.b().bin(BinOp::Add, ptr, i);
     cx.b().load(Size::B1, at, off)
-}
-
-/// The part's length is at most its room, so a start at which it does not fit needs no trial.
-pub fn strcontains(cx: &mut dyn LowerCx) -> Operand {
-    let (n, m) = (room(cx, 0), room(cx, 1));
-    let (text, part) = (memory(cx, 0), memory(cx, 1));
-    let (found, absent) = (cx.b().new_block(), cx.b().new_block());
-    each_byte(cx, n, |cx, start| {
-        let next_start = cx.b().new_block();
-        each_byte(cx, m, |cx, i| {
-            let y = byte_at(cx, part, i);
-            let (zero, more) = (cx.b().iconst(0), cx.b().new_block());
-            cx.b().branch(Cc::Eq, y, zero, found, more);
-            cx.b().enter(more);
-            let at = cx.b().bin(BinOp::Add, start, i);
-            let (limit, inside) = (cx.b().iconst(n.into()), cx.b().new_block());
-            cx.b().branch(Cc::Ult, at, limit, inside, absent);
-            cx.b().enter(inside);
-            let x = byte_at(cx, text, at);
-            let on = cx.b().new_block();
-            cx.b().branch(Cc::Ne, x, y, next_start, on);
-            cx.b().enter(on);
-        });
-        cx.b().jump(found, Vec::new());
-        cx.b().enter(next_start);
-        let x = byte_at(cx, text, start);
-        let (zero, on) = (cx.b().iconst(0), cx.b().new_block());
-        cx.b().branch(Cc::Eq, x, zero, absent, on);
-        cx.b().enter(on);
-    });
-    cx.b().jump(absent, Vec::new());
-    Operand::Val(one_of(cx, found, absent))
 }
 
 /// A helper that copies a string tells its length.
