@@ -315,15 +315,15 @@ impl Fx<'_, '_> {
         }
         let bytes = self.size(&ty);
         self.dest = dest;
-        let (dst, off) = self.out(bytes, "kernel field");
+        let to = self.want(bytes, "kernel field");
+        let at = self.wanted(to);
         let is_bytes = matches!(&ty, Ty::Array { elem, .. } if elem.size(&self.m.types) == 1);
         if is_bytes || matches!(ty, Ty::Str { .. }) {
-            self.read_string(&place, bytes, (dst, off), bytes, &mut nulls);
+            self.read_string(&place, bytes, at, bytes, &mut nulls);
         } else {
-            self.read_place(&place, &ty, (dst, off), &mut nulls);
+            self.read_place(&place, &ty, at, &mut nulls);
         }
-        self.or_cleared((dst, off), bytes, nulls);
-        Some(Operand::Mem { ptr: dst, off })
+        Some(self.or_cleared(to, at, bytes, nulls))
     }
 
     /// A function of the script.

@@ -155,10 +155,10 @@ impl<'a> Fx<'_, 'a> {
             Found::Value(other) => crate::bug!("{other:?} is no array"),
         };
         self.dest = dest;
-        let (dst, off) = self.out(n, "string");
-        self.read_string(&place, self.size(&e.ty), (dst, off), n, &mut nulls);
-        self.or_cleared((dst, off), n, nulls);
-        Operand::Mem { ptr: dst, off }
+        let to = self.want(n, "string");
+        let at = self.wanted(to);
+        self.read_string(&place, self.size(&e.ty), at, n, &mut nulls);
+        self.or_cleared(to, at, n, nulls)
     }
 
     /// Reads the string at a place that has room for `room` bytes (0: unknown).

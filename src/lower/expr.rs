@@ -2,9 +2,9 @@
 //!
 //! Always holds: scalars come out as `Operand::Val`, extended to 64 bits; all else but `void` as `Operand::Mem`.
 
-use super::func::Fx;
+use super::func::{Fx, Wanted};
 use super::memory::Tails;
-use crate::ir::{BinOp, Block, Cc, Kind, Size, Slot, UnOp, Value};
+use crate::ir::{BinOp, Block, Cc, Kind, Size, UnOp, Value};
 use crate::lang::traits::Operand;
 use crate::sema::hir::{self, Arg, Expr, ExprKind, Target, Yields};
 use crate::ty::Ty;
@@ -269,13 +269,8 @@ impl<'a> Fx<'_, 'a> {
             return Operand::None;
         }
         if !ty.is_scalar() && !matches!(ty, Ty::Agg { .. }) {
-            let choice = match dest {
-                Some((dst, off)) => Wanted::At(dst, off),
-                None => {
-                    let bytes = self.size(ty);
-                    Wanted::Slot(self.temp_slot(bytes, "choice"))
-                }
-            };
+            self.dest = dest;
+            let choice = self.want(self.size(ty), "choice");
             let mut is_dirty = self.way_to_memory(ty, choice, join, then);
             self.b.enter(no);
             is_dirty |= self.way_to_memory(ty, choice, join, els);
@@ -301,13 +296,6 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(join);
         self.lens = lens;
         Operand::Val(out)
-    }
-
-    fn wanted(&mut self, at: Wanted) -> (Value, i32) {
-        match at {
-            Wanted::At(dst, off) => (dst, off),
-            Wanted::Slot(slot) => (self.b.slot_addr(slot), 0),
-        }
     }
 
     /// Puts one way's value where it is wanted and goes on to the join; tells whether it is dirty.
@@ -397,13 +385,6 @@ impl<'a> Fx<'_, 'a> {
             Arg::Map { .. } | Arg::Text(_) | Arg::Ty(_) => None,
         }
     }
-}
-
-/// Where the value of one of two ways goes.
-#[derive(Clone, Copy)]
-enum Wanted {
-    At(Value, i32),
-    Slot(Slot),
 }
 
 /// The kind that values of two kinds can share.

@@ -26,6 +26,13 @@ pub enum Home {
     Slot(Slot),
 }
 
+/// Memory for a value that more than one way can fill: the address of a slot is made on each of them.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted {
+    At(Value, i32),
+    Slot(Slot),
+}
+
 /// A loop around the current statement.
 #[derive(Clone, Copy, Debug)]
 pub struct Loop {
@@ -258,7 +265,23 @@ impl<'m, 'a> Fx<'m, 'a> {
         self.b.slot_addr(slot)
     }
 
-    /// Where a value of memory goes: where it is wanted, else to a new slot.
+    /// Where a value of memory goes: where it is wanted, else to a slot for the statement.
+    pub fn want(&mut self, bytes: u32, name: &'static str) -> Wanted {
+        match self.dest.take() {
+            Some((dst, off)) => Wanted::At(dst, off),
+            None => Wanted::Slot(self.temp_slot(bytes, name)),
+        }
+    }
+
+    /// Its address, made here.
+    pub fn wanted(&mut self, at: Wanted) -> (Value, i32) {
+        match at {
+            Wanted::At(dst, off) => (dst, off),
+            Wanted::Slot(slot) => (self.b.slot_addr(slot), 0),
+        }
+    }
+
+    /// The same, for what is computed on one way.
     pub fn out(&mut self, bytes: u32, name: &'static str) -> (Value, i32) {
         match self.dest.take() {
             Some(at) => at,

@@ -7,7 +7,7 @@
 //! otherwise.
 
 use super::access::{Path, Step};
-use super::func::Fx;
+use super::func::{Fx, Wanted};
 use crate::image::CoreKind;
 use crate::ir::{BinOp, Block, Cc, Kind, Off, Size, Value};
 use crate::lang::traits::{Operand, ReadSpace};
@@ -85,10 +85,10 @@ impl<'a> Fx<'_, 'a> {
                 }
                 self.dest = dest;
                 let len = self.size(&e.ty);
-                let (dst, off) = self.out(len, "value");
-                self.read_place(&place, &e.ty, (dst, off), &mut nulls);
-                self.or_cleared((dst, off), len, nulls);
-                Operand::Mem { ptr: dst, off }
+                let to = self.want(len, "value");
+                let at = self.wanted(to);
+                self.read_place(&place, &e.ty, at, &mut nulls);
+                self.or_cleared(to, at, len, nulls)
             }
         }
     }
@@ -117,17 +117,23 @@ impl<'a> Fx<'_, 'a> {
         out
     }
 
-    /// Clears what was to be read where a null was met on the way to it.
-    pub fn or_cleared(&mut self, (dst, off): (Value, i32), len: u32, nulls: Nulls) {
-        let Some(block) = nulls.block else { return };
+    /// What was read to an address, cleared where a null was met on the way to it.
+    pub fn or_cleared(&mut self, to: Wanted, (dst, off): (Value, i32), len: u32, nulls: Nulls) -> Operand {
+        let Some(block) = nulls.block else { return Operand::Mem { ptr: dst, off } };
         let join = self.block();
         self.b.jump(join, Vec::new());
         self.b.enter(block);
-        self.clear(dst, off, len);
+        let (other, other_off) = self.wanted(to);
+        self.clear(other, other_off, len);
         self.b.jump(join, Vec::new());
         self.b.enter(join);
         // The length is known on one of the ways only.
         self.lens.remove(&(dst, off));
+        let (ptr, off) = self.wanted(to);
+        if self.dirty.contains(&dst) {
+            self.dirty.insert(ptr);
+        }
+        Operand::Mem { ptr, off }
     }
 
     /// Where a place expression is, computed up to the last pointer.
