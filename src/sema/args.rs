@@ -125,7 +125,7 @@ impl Checker<'_> {
             A::Map { name: map, key: None } => {
                 let map = self.map(map, e.span);
                 if self.maps.types(map).1.is_error() {
-                    self.report_unassigned(map, e.span);
+                    self.note_unknown(map, e.span);
                 }
                 Some(Slot { arg: hir::Arg::Map { map, key: None }, span: e.span })
             }
@@ -167,7 +167,7 @@ impl Checker<'_> {
             }
         };
         if self.maps.types(map).1.is_error() {
-            self.report_unassigned(map, e.span);
+            self.note_unknown(map, e.span);
         }
         Some(Slot { arg: hir::Arg::Map { map, key }, span: e.span })
     }

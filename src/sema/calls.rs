@@ -81,6 +81,9 @@ impl Checker<'_> {
     }
 
     fn unknown_function(&mut self, name: &ast::Ident) {
+        if self.fns.contains(&name.name) {
+            return;
+        }
         if MISSING.contains(&name.name.as_str()) {
             return self.diags.unsupported(name.span, &format!("{}() is", name.name));
         }

@@ -172,8 +172,8 @@ impl Diags {
         }
         let mut seen = BTreeSet::new();
         self.list.retain(|d| seen.insert((d.code.id, d.span)));
-        // Errors first: they are what must be done; the order among equals stays.
-        self.list.sort_by_key(|d| d.severity != Severity::Error);
+        // Errors first, for they are what must be done; among equals, in the order of the text.
+        self.list.sort_by_key(|d| (d.severity != Severity::Error, d.span.file, d.span.lo));
     }
 }
 

@@ -194,6 +194,7 @@ impl Checker<'_> {
                 (Target::Local(id), self.step_local(id, before, span))
             }
             A::Map { name, key } => {
+                self.note_assigned(name, e.span);
                 let Some((map, key)) = self.map_entry(name, key.as_deref(), e.span) else {
                     return error(span);
                 };

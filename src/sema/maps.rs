@@ -33,8 +33,10 @@ struct Info {
     known: Option<hir::Map>,
     /// Somewhere it is printed and cleared in one action.
     is_swapped: bool,
-    /// That nothing is assigned to it has been said in this round.
-    is_reported: bool,
+    /// Something assigns it, be it wrongly.
+    is_assigned: bool,
+    /// Where it was first read in this round while nothing was known of its values.
+    read_unknown: Option<Span>,
 }
 
 #[derive(Clone)]
@@ -63,7 +65,8 @@ impl Maps {
             declared: None,
             known: Some(m.clone()),
             is_swapped: false,
-            is_reported: false,
+            is_assigned: false,
+            read_unknown: None,
         };
         Maps { list: known.iter().map(info).collect() }
     }
@@ -85,7 +88,8 @@ impl Maps {
             declared: None,
             known: None,
             is_swapped: false,
-            is_reported: false,
+            is_assigned: false,
+            read_unknown: None,
         })
     }
 
@@ -95,7 +99,7 @@ impl Maps {
         for map in self.list.iter_mut() {
             changed |= map.key.end_round(round);
             changed |= map.value.end_round(round);
-            map.is_reported = false;
+            map.read_unknown = None;
         }
         changed
     }
@@ -239,22 +243,34 @@ impl Checker<'_> {
         let Some((map, key)) = self.map_entry(name, key, span) else { return error(span) };
         let (_, ty) = self.maps.types(map);
         if ty.is_error() {
-            self.report_unassigned(map, span);
+            self.note_unknown(map, span);
         }
         Expr { kind: ExprKind::Map { map, key: key.map(Box::new) }, ty, span }
     }
 
-    /// Says, once a round, that nothing is assigned to a map.
-    pub fn report_unassigned(&mut self, id: MapId, span: Span) {
+    /// Notes that a map is read of which nothing is known yet.
+    pub fn note_unknown(&mut self, id: MapId, span: Span) {
         let map = &mut self.maps.list[id];
-        if map.is_reported || map.value.ty().is_some() {
-            return;
+        if map.value.ty().is_none() {
+            map.read_unknown.get_or_insert(span);
         }
-        map.is_reported = true;
-        let name = map.name.clone();
-        let known: Vec<&str> =
-            self.maps.list.iter().filter(|m| m.value.ty().is_some()).map(|m| m.name.as_str()).collect();
-        self.diags.unknown_map(span, &name, known);
+    }
+
+    /// Notes that a map is assigned, whatever comes of it.
+    pub fn note_assigned(&mut self, name: &str, span: Span) {
+        let id = self.map(name, span);
+        self.maps.list[id].is_assigned = true;
+    }
+
+    /// Says, at the end of a round, what is read and never assigned.
+    pub fn report_unassigned(&mut self) {
+        let assigned = |m: &&Info| m.is_assigned || m.known.is_some();
+        let known: Vec<&str> = self.maps.list.iter().filter(assigned).map(|m| m.name.as_str()).collect();
+        for map in self.maps.list.iter().filter(|m| !assigned(m)) {
+            if let Some(span) = map.read_unknown {
+                self.diags.unknown_map(span, &map.name, known.iter().copied());
+            }
+        }
     }
 
     /// Widens a map's value type for a value, or reports that it cannot be; the value as the map holds it.

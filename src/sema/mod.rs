@@ -89,6 +89,8 @@ struct Checker<'a> {
     /// The probe being checked.
     probe: Current,
     body: Body,
+    /// Names of the script's functions, which are refused where they stand.
+    fns: Vec<String>,
     /// Old spellings that have been told of in this round: each once.
     told: BTreeSet<&'static str>,
 }
@@ -131,6 +133,7 @@ impl<'a> Checker<'a> {
             vars: BTreeMap::new(),
             probe,
             body: Body::default(),
+            fns: Vec::new(),
             told: BTreeSet::new(),
         }
     }
@@ -140,7 +143,10 @@ impl<'a> Checker<'a> {
         for item in &script.items {
             match item {
                 ast::Item::MapDecl(decl) => self.declare_map(decl),
-                ast::Item::Func(f) => self.diags.unsupported(f.name.span, "functions of a script are"),
+                ast::Item::Func(f) => {
+                    self.fns.push(f.name.name.clone());
+                    self.diags.unsupported(f.name.span, "functions of a script are");
+                }
                 // Nothing of these is left after `expand`.
                 ast::Item::Macro(m) => self.diags.unsupported(m.name.span, "macros are"),
                 ast::Item::Import(i) => self.diags.unsupported(i.span, "imports are"),
@@ -163,6 +169,7 @@ impl<'a> Checker<'a> {
                     probes.push(probe);
                 }
             }
+            self.report_unassigned();
             // Both are asked: each ends the round for its slots.
             let maps_changed = self.maps.end_round(round);
             let vars_changed =

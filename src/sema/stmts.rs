@@ -224,6 +224,7 @@ impl Checker<'_> {
         op: Option<ast::BinOp>,
         value: &ast::Expr,
     ) -> Option<StmtKind> {
+        self.note_assigned(name, at);
         if op.is_none()
             && let Some((agg, call)) = super::aggs::of(value)
         {
@@ -341,7 +342,7 @@ impl Checker<'_> {
         let map = self.map(name, over.span);
         let (key, value) = self.maps.types(map);
         if value.is_error() {
-            self.report_unassigned(map, over.span);
+            self.note_unknown(map, over.span);
         }
         let value = match super::types::read_as(&value) {
             Some(value) => value,

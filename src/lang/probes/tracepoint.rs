@@ -10,7 +10,7 @@ use crate::base::diag::nearest;
 use crate::image::attach::BtfUse;
 use crate::image::{Attach, When};
 use crate::ty::{Space, StructId};
-use crate::world::{Feature, Missing, World};
+use crate::world::{Feature, Missing, World, is_glob};
 
 pub static ROW: ProbeKind = ProbeKind {
     provider: Provider::Tracepoint,
@@ -42,6 +42,10 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText]) -> Vec<Point> {
 /// The nearest tracepoint, first among those of the category.
 fn near(world: &dyn World, category: &str, event: &str) -> Option<String> {
     let of_category = world.tracepoints(category, "*").unwrap_or_default();
+    if of_category.is_empty() && is_glob(event) {
+        let all = world.tracepoints("*", "*").unwrap_or_default();
+        return nearest(category, all.iter().map(|(c, _)| c.as_str())).map(|c| format!("{c}:{event}"));
+    }
     if let Some(near) = nearest(event, of_category.iter().map(|(_, n)| n.as_str())) {
         return Some(format!("{category}:{near}"));
     }
