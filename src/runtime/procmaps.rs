@@ -31,6 +31,8 @@ struct Process {
     /// Shared with children until one of them maps something.
     maps: Rc<Vec<Mapped>>,
     state: State,
+    /// Counts the programs that this number has run.
+    generation: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -75,6 +77,11 @@ impl ProcMaps {
 
     pub fn has_ended(&self, pid: u32) -> bool {
         self.table.processes.get(&pid).is_some_and(|p| p.state == State::Ended)
+    }
+
+    /// Changes when the number stands for another program.
+    pub fn generation(&self, pid: u32) -> u32 {
+        self.table.processes.get(&pid).map_or(0, |p| p.generation)
     }
 
     /// The file that a process has, or had, mapped at `addr`, and the offset in it.
@@ -140,11 +147,9 @@ impl Table {
                     self.snapshot(parent);
                 }
                 let maps = self.processes.get(&parent).map(|p| p.maps.clone()).unwrap_or_default();
-                self.processes.insert(pid, Process { maps, state: State::Lives });
+                self.renew(pid, maps);
             }
-            TaskEvent::Exec { pid } => {
-                self.processes.insert(pid, Process::default());
-            }
+            TaskEvent::Exec { pid } => self.renew(pid, Rc::default()),
             TaskEvent::Exit { pid } => {
                 if let Some(process) = self.processes.get_mut(&pid) {
                     process.state = State::Ended;
@@ -161,7 +166,13 @@ impl Table {
     fn snapshot(&mut self, pid: u32) {
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
         let maps: Vec<Mapped> = maps.lines().filter_map(parse_map).collect();
-        self.processes.insert(pid, Process { maps: Rc::new(maps), state: State::Lives });
+        self.renew(pid, Rc::new(maps));
+    }
+
+    /// The number stands for another program from now on.
+    fn renew(&mut self, pid: u32, maps: Rc<Vec<Mapped>>) {
+        let generation = self.processes.get(&pid).map_or(0, |p| p.generation + 1);
+        self.processes.insert(pid, Process { maps, state: State::Lives, generation });
     }
 
     fn forget_first(&mut self) {
@@ -224,6 +235,7 @@ mod tests {
         table.take(TaskEvent::Fork { pid: 5, parent: 6 });
         table.take(TaskEvent::Exec { pid: 5 });
         assert_eq!(at(&table, 5, 0x1010), None);
+        assert_eq!(table.processes[&5].generation, 2);
     }
 
     #[test]

@@ -25,7 +25,8 @@ use crate::value::Frame;
 pub struct Symbols {
     symbolizer: OnceCell<Symbolizer>,
     kernel: HashMap<u64, Frame>,
-    user: HashMap<(u32, u64), Frame>,
+    /// By process, the generation of its number, and address.
+    user: HashMap<(u32, u32, u64), Frame>,
     /// What processes have mapped, where that is watched.
     procs: Option<ProcMaps>,
 }
@@ -70,15 +71,17 @@ impl Symbols {
     pub fn user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
         let back = |i: usize| u64::from(i > 0);
         let asked: Vec<u64> = addrs.iter().enumerate().map(|(i, a)| a.saturating_sub(back(i))).collect();
-        let missing: Vec<u64> =
-            asked.iter().copied().filter(|a| !self.user.contains_key(&(pid, *a))).collect();
+        self.update();
+        let generation = self.procs.as_ref().map_or(0, |p| p.generation(pid));
+        let key = |addr: u64| (pid, generation, addr);
+        let missing: Vec<u64> = asked.iter().copied().filter(|a| !self.user.contains_key(&key(*a))).collect();
         if !missing.is_empty() {
             let frames = self.look_up_user(pid, &missing, config);
             make_room(&mut self.user);
-            self.user.extend(missing.into_iter().map(|a| (pid, a)).zip(frames));
+            self.user.extend(missing.into_iter().map(key).zip(frames));
         }
         let frame = |(i, (addr, asked)): (usize, (&u64, &u64))| {
-            let mut frame = self.user.get(&(pid, *asked)).cloned().unwrap_or_else(|| unknown(*addr));
+            let mut frame = self.user.get(&key(*asked)).cloned().unwrap_or_else(|| unknown(*addr));
             frame.addr = *addr;
             frame.symbol = frame.symbol.map(|(name, offset)| (name, offset + back(i)));
             frame
@@ -87,13 +90,12 @@ impl Symbols {
     }
 
     fn look_up_user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
-        self.update();
         let has_ended = self.procs.as_ref().is_some_and(|p| p.has_ended(pid));
         let mut frames: Vec<Frame> = if has_ended {
             addrs.iter().map(|a| unknown(*a)).collect()
         } else {
-            let source = Process { debug_syms: config.show_debug_info, ..Process::new(Pid::from(pid)) };
-            look_up(self.symbolizer(config), &Source::Process(source), Input::AbsAddr(addrs), addrs)
+            let source = |debug_syms| Source::Process(Process { debug_syms, ..Process::new(Pid::from(pid)) });
+            self.look_up_both(&source, Input::AbsAddr(addrs), addrs, config)
         };
         let Some(procs) = &self.procs else { return frames };
         // By file: what a process of that number had mapped.
@@ -104,13 +106,36 @@ impl Symbols {
             }
         }
         for (path, places) in by_file {
-            let source = Elf { debug_syms: config.show_debug_info, ..Elf::new(&*path) };
+            let source = |debug_syms| Source::Elf(Elf { debug_syms, ..Elf::new(&*path) });
             let offsets: Vec<u64> = places.iter().map(|(_, offset)| *offset).collect();
             let addrs: Vec<u64> = places.iter().map(|(i, _)| frames[*i].addr).collect();
-            let input = Input::FileOffset(offsets.as_slice());
-            let found = look_up(self.symbolizer(config), &Source::Elf(source), input, &addrs);
+            let found = self.look_up_both(&source, Input::FileOffset(&offsets), &addrs, config);
             for ((i, _), frame) in places.iter().zip(found) {
                 frames[*i] = Frame { module: path.to_string(), ..frame };
+            }
+        }
+        frames
+    }
+
+    /// The frames of `input` with what debug information tells. Of several names of one place, the binary's own
+    /// (`malloc`) is taken, not the one of its debug file (`__GI___libc_malloc`).
+    fn look_up_both(
+        &self,
+        source: &dyn Fn(bool) -> Source<'static>,
+        input: Input<&[u64]>,
+        addrs: &[u64],
+        config: &RunConfig,
+    ) -> Vec<Frame> {
+        let symbolizer = self.symbolizer(config);
+        let mut frames = look_up(symbolizer, &source(config.show_debug_info), input, addrs);
+        if config.show_debug_info {
+            let plain = look_up(symbolizer, &source(false), input, addrs);
+            for (frame, plain) in frames.iter_mut().zip(plain) {
+                if let (Some((name, at)), Some((own, own_at))) = (&mut frame.symbol, plain.symbol)
+                    && *at == own_at
+                {
+                    *name = own;
+                }
             }
         }
         frames

@@ -354,8 +354,13 @@ fn tp_btf_and_syscall_numbers() {
 #[test]
 fn tracepoint_by_perf_event() {
     let Some(mut session) = session(Target::None) else { return };
-    let attach = Attach::Tracepoint { category: "syscalls".into(), name: "sys_enter_getppid".into() };
-    match session.add(Rc::new(counting_image(attach, None)), &world()) {
+    let attach =
+        |name: &str| Attach::Tracepoint { category: "syscalls".into(), name: format!("sys_enter_{name}") };
+    let mut image = counting_image(attach("getppid"), None);
+    let rare = ["getpgid", "getsid", "setsid", "getpriority", "personality", "ustat", "sysfs"];
+    let points = &mut image.programs[crate::image::ProgramId(0)].attach;
+    points.extend(rare.iter().map(|name| attach(name)));
+    match session.add(Rc::new(image), &world()) {
         Ok(_) => {}
         Err(LoadError::Attach(e)) if e[0].reason.contains("mounted") => {
             eprintln!("skipped: {}", e[0].reason);
@@ -367,8 +372,8 @@ fn tracepoint_by_perf_event() {
     assert_eq!(count_of(&session, "@"), [(Value::None, Value::Int(100))]);
     let start = Instant::now();
     session.finish(&mut |_| {}).expect("an end");
-    // The slow part is left to a child.
-    assert!(start.elapsed() < Duration::from_millis(50) * slowness(), "{:?}", start.elapsed());
+    // Eight of them take the kernel 400 ms at least, which is left to a child.
+    assert!(start.elapsed() < Duration::from_millis(200) * slowness(), "{:?}", start.elapsed());
 }
 
 #[test]
