@@ -37,6 +37,7 @@ const CASES: &[(&str, fn())] = &[
     ("scratch_exhausted", scratch::exhausted),
     ("scratch_chain_of_calls", scratch::chain_of_calls),
     ("scratch_in_a_loop", scratch::in_a_loop),
+    ("shared_memory", scratch::shared_memory),
 ];
 
 fn main() -> ExitCode {

@@ -86,9 +86,9 @@ pub fn too_big(slots: &IndexVec<Slot, SlotData>, budget: u32) -> Vec<Slot> {
     big
 }
 
-/// Bytes that a slot takes.
+/// Bytes that a slot takes; none if others have taken its place.
 pub fn padded(slot: &SlotData) -> u32 {
-    slot.size.max(1).saturating_add(7) / 8 * 8
+    slot.size.saturating_add(7) / 8 * 8
 }
 
 /// Who stays on the stack.

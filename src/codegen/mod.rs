@@ -12,11 +12,14 @@ mod errors;
 mod frame;
 mod lines;
 mod link;
+mod overlap;
 mod prepare;
 mod regalloc;
 mod scratch;
 mod select;
 mod vcode;
+
+use std::borrow::Cow;
 
 use crate::base::{Diags, IndexVec};
 use crate::image::{Image, Map, MapId, MapKind, Role};
@@ -89,7 +92,11 @@ impl Generator {
     fn func(&mut self, funcs: &IndexVec<FuncId, Func>, calls: &Calls, f: FuncId) {
         let below = calls.callees[f].iter().map(|&c| self.stack[c]).max().unwrap_or(0);
         let budget = calls.budget(f, below);
-        let func = &funcs[f];
+        let mut func = Cow::Borrowed(&funcs[f]);
+        if !frame::too_big(&func.slots, budget).is_empty() {
+            overlap::share(func.to_mut());
+        }
+        let func = func.as_ref();
         let mut slot_budget = budget;
         loop {
             let big = frame::too_big(&func.slots, slot_budget);

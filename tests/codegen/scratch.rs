@@ -181,3 +181,38 @@ pub fn in_a_loop() {
     let m = module(vec![b.finish()]);
     assert_eq!(run(&m, &[])[0], 45);
 }
+
+/// What is not needed at the same time shares memory, on the stack and in scratch memory.
+pub fn shared_memory() {
+    let mut b = entry();
+    for n in 0..60 {
+        let x = input(&mut b, n % 16);
+        // A small one for each, and for some a big one that is used at the same time.
+        let small = b.slot(24, 8, "small");
+        let p = b.slot_addr(small);
+        b.zero(p, 0, 24);
+        b.store(Size::B8, p, 16, x);
+        let big = (n % 2 == 0).then(|| {
+            let slot = b.slot(2048, 8, "big");
+            let q = b.slot_addr(slot);
+            b.store(Size::B8, q, 2040, x);
+            q
+        });
+        clobber(&mut b);
+        let mut back = b.load(Size::B8, p, 16);
+        if let Some(q) = big {
+            let other = b.load(Size::B8, q, 2040);
+            back = b.bin(BinOp::Add, back, other);
+        }
+        output(&mut b, n % 60, back);
+    }
+    ret(&mut b, 0);
+    let m = module(vec![b.finish()]);
+    let inputs: Vec<u64> = (1..17).map(|i| i * 1000).collect();
+    let out = run(&m, &inputs);
+    assert_eq!(out[..4], [2000, 2000, 6000, 4000]);
+    let image = generate(&m, Optimise::Yes, &Kernel::native());
+    assert!(image.programs.raw[0].stack_bytes < 128, "{}", image.programs.raw[0].stack_bytes);
+    let pool = image.maps.iter().find(|map| map.role == Role::Scratch).expect("scratch memory");
+    assert_eq!(pool.value_size, 8 + 2048);
+}
