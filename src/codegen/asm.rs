@@ -66,3 +66,44 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
         crate::bug!("text cannot be written");
     }
 }
+
+/// What `-d asm` shows.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{FileId, Source, Span};
+    use crate::image::{FuncInfo, LineInfo, MapId, ProgType, Reloc};
+    use crate::isa::insn::{Alu, PSEUDO_MAP_FD, Src};
+    use crate::isa::{Helper, Insn};
+
+    #[test]
+    fn lines_stand_before_their_code() {
+        let mut image = Image::default();
+        let file = image.sources.add(Source::new("x.bt", "begin\n{ delete(@x); }\n"));
+        assert_eq!(file, FileId(0));
+        let mov = Form::Alu { op: Alu::Mov, wide: true, dst: 0, src: Src::Imm(0) };
+        let wide = Form::LdImm64 { dst: 1, src: PSEUDO_MAP_FD, imm: 0 };
+        let call = Form::Call { src: 0, imm: Helper::MAP_DELETE_ELEM.0 as i32 };
+        let span = Span::new(file, 8, 18);
+        let id = image.programs.push(Program {
+            name: "begin".into(),
+            title: "begin".into(),
+            clause: 0,
+            span,
+            ty: ProgType::RawTracepoint,
+            attach: Vec::new(),
+            insns: vec![wide.encode(), Insn::default(), call.encode(), mov.encode(), Form::Exit.encode()],
+            relocs: vec![Reloc { at: 0, kind: RelocKind::MapPtr(MapId(0)) }],
+            funcs: vec![FuncInfo { start: 0, name: "begin".into(), n_params: 1, span }],
+            lines: vec![
+                LineInfo { at: 0, span },
+                LineInfo { at: 3, span: Span::new(file, 0, 5) },
+                LineInfo { at: 4, span: Span::new(file, 0, 4) },
+            ],
+            stack_bytes: 0,
+        });
+        let expected = "begin:\n; x.bt:2: { delete(@x); }\n    0: r1 = map[0]  ; ?\n    2: call bpf_map_delete_elem#3\n\
+                        ; x.bt:1: begin\n    3: r0 = 0\n    4: exit\n";
+        assert_eq!(disassemble(&image, id), expected);
+    }
+}

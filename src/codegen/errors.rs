@@ -32,3 +32,110 @@ impl Diags {
         self.push(Diag::error(&codes::PROGRAM_LENGTH, span, message).hint("split it into several probes"));
     }
 }
+
+/// Scripts that are too big, as IR.
+#[cfg(test)]
+mod tests {
+    use crate::base::{Diags, Span};
+    use crate::codegen::generate;
+    use crate::image::{Image, ProgType, Program, ProgramId};
+    use crate::ir::{Entry, FuncId, Module, parse, verify};
+    use crate::isa::Helper;
+    use crate::world::{Feature, Features};
+
+    struct Everything;
+    impl Features for Everything {
+        fn has(&self, _feature: Feature) -> bool {
+            true
+        }
+        fn helper(&self, _helper: Helper) -> bool {
+            true
+        }
+        fn direct_reads(&self, _ty: ProgType) -> bool {
+            true
+        }
+        fn kfunc(&self, _name: &str, _ty: ProgType) -> bool {
+            true
+        }
+    }
+
+    /// Generates the functions of a text, the first of which is the program.
+    fn generated(text: &str) -> (Image, Diags) {
+        let funcs = parse::funcs(text).unwrap().into_iter().collect();
+        let mut image = Image::default();
+        image.programs.push(Program {
+            name: "f".into(),
+            title: "f".into(),
+            clause: 0,
+            span: Span::none(),
+            ty: ProgType::Kprobe,
+            attach: Vec::new(),
+            insns: Vec::new(),
+            relocs: Vec::new(),
+            funcs: Vec::new(),
+            lines: Vec::new(),
+            stack_bytes: 0,
+        });
+        let module = Module { funcs, entries: vec![Entry { program: ProgramId(0), func: FuncId(0) }], image };
+        assert_eq!(verify::verify(&module), Vec::<String>::new());
+        generate(module, &Everything)
+    }
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        generated(text).1.list.iter().map(|d| d.code.id).collect()
+    }
+
+    /// `n` functions, each of which calls the next.
+    fn chain(n: usize) -> String {
+        let call = |i: usize| format!("func f{i}:\nb0(v0):\nv1 = callfn f{}(v0)\nret v1\n", i + 1);
+        let last = format!("func f{}:\nb0(v0):\nret v0\n", n - 1);
+        (0..n - 1).map(call).chain([last]).collect()
+    }
+
+    #[test]
+    fn calls_nest_eight_deep() {
+        assert_eq!(codes(&chain(8)), Vec::<&str>::new());
+        assert_eq!(codes(&chain(9)), ["E0503"]);
+    }
+
+    #[test]
+    fn scratch_memory_has_a_limit() {
+        let slot = |bytes: u32| {
+            format!(
+                "func f:\nslot m0 {bytes} align 8 big\nb0(v0: ctx):\nv1: stack = slot m0\nv2 = const 0\n\
+                 store.8 v1 + 0, v2\nret v2\n"
+            )
+        };
+        assert_eq!(codes(&slot(32_000)), Vec::<&str>::new());
+        assert_eq!(codes(&slot(33_000)), ["E0502"]);
+    }
+
+    #[test]
+    fn the_stack_has_a_limit() {
+        // So many numbers across a call that they alone fill the stack.
+        let loads =
+            |n: usize| -> String { (1..=n).map(|i| format!("v{i} = load.8 v0 + {}\n", i * 8)).collect() };
+        let sum = |n: usize| -> String {
+            (1..=n).map(|i| format!("v{} = xor v{}, v{i}\n", n + 1 + i, n + i)).collect()
+        };
+        let text = |n: usize| {
+            let call = format!("v{} = call ktime_get_ns()\n", n + 1);
+            format!("func f:\nb0(v0: ctx):\n{}{call}{}ret v{}\n", loads(n), sum(n), 2 * n + 1)
+        };
+        assert_eq!(codes(&text(60)), Vec::<&str>::new());
+        assert_eq!(codes(&text(80)), ["E0501"]);
+        assert_eq!(generated(&text(60)).0.programs[ProgramId(0)].stack_bytes % 32, 0);
+    }
+
+    #[test]
+    fn jumps_have_a_limit() {
+        let text = |n: usize| {
+            let calls: String = (0..n).map(|i| format!("v{} = call send_signal(v1)\n", i + 2)).collect();
+            format!(
+                "func f:\nb0(v0: ctx):\nv1 = const 9\nbr.eq v0, v1, b1, b2\nb1:\n{calls}jump b3\nb2:\njump b3\nb3:\nret v1\n"
+            )
+        };
+        assert_eq!(codes(&text(16_000)), Vec::<&str>::new());
+        assert_eq!(codes(&text(17_000)), ["E0504"]);
+    }
+}

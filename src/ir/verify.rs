@@ -9,7 +9,7 @@
 //!    through `Stack` and `MapValue` (and `Ctx`, where the kernel allows it);
 //! 7. slots, maps, functions, accesses and losses that are named exist; calls have at most five arguments, and
 //!    as many as the function or helper takes;
-//! 8. atomics are 4 or 8 bytes wide, and `expected` is given for `CmpXchg` alone;
+//! 8. atomics are 4 or 8 bytes wide, and `expected` is given for `CmpXchg` alone; bounds fit 31 bits;
 //! 9. no function calls itself, directly or through others.
 
 use super::cfg::{Cfg, defining_blocks};
@@ -150,6 +150,7 @@ fn operation(func: &Func, op: &Op, result: Option<Value>) -> Option<String> {
     let no_result = || result.map(|v| format!("{v} is the result of what has none"));
     let some_result = || result.is_none().then(|| "no result".to_string());
     match op {
+        Op::Umin { max, .. } if i32::try_from(*max).is_err() => Some("a bound over 31 bits".into()),
         Op::Const(_) | Op::Un { .. } | Op::Cmp { .. } | Op::Umin { .. } | Op::Core { .. } => {
             result_is(Kind::Int)
         }
