@@ -118,14 +118,14 @@ pub fn compile_watched(
     see: &mut dyn FnMut(Stage<'_>),
 ) -> Compiled {
     let (script, mut diags) = syntax::parse::parse(main, &sources.files[main].text);
-    let (script, found) = expand::expand(script, &mut sources, &config.params);
+    let (expanded, found) = expand::expand(script, &mut sources, world, &config.params);
     diags.append(found);
+    let script = expanded.script;
     see(Stage::Ast(&script));
     if diags.has_errors() {
         return Compiled { image: None, diags, sources };
     }
-    let (program, found) =
-        sema::check(&script, &sources, world, config.clone(), &[], &expand::Definitions::default());
+    let (program, found) = sema::check(&script, &sources, world, config.clone(), &[], &expanded.defs);
     diags.append(found);
     see(Stage::Hir(&program));
     if diags.has_errors() {

@@ -4,7 +4,7 @@
 //! never inside its own text, and not where it is a macro's parameter.
 
 use super::budget::{self, Budget, DEPTH_MAX};
-use super::cdefs::Define;
+use super::c::{Define, Defines};
 use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, Span, codes};
 use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam};
 use crate::syntax::parse::parse_expr;
@@ -16,7 +16,7 @@ const CHAIN_MAX: usize = 64;
 /// Replaces the names in an item.
 pub fn replace(
     item: &mut Item,
-    defines: &[Define],
+    defines: &Defines,
     sources: &mut SourceMap,
     budget: &mut Budget,
     diags: &mut Diags,
@@ -40,7 +40,7 @@ fn word(p: &MacroParam) -> Option<String> {
 }
 
 struct Replacer<'a> {
-    defines: &'a [Define],
+    defines: &'a Defines,
     sources: &'a mut SourceMap,
     budget: &'a mut Budget,
     diags: &'a mut Diags,
@@ -62,8 +62,8 @@ impl VisitorMut for Replacer<'_> {
         self.depth += 1;
         match &e.kind {
             ExprKind::Ident(name) => {
-                let is_hit = |d: &&Define| d.name == *name && !d.text.is_empty();
-                if let Some(define) = self.defines.iter().find(is_hit)
+                let is_hit = |d: &&Define| !d.has_params && !d.text.is_empty();
+                if let Some(define) = self.defines.get(name).filter(is_hit)
                     && !self.hidden.contains(name)
                 {
                     self.replace(e, define);

@@ -6,9 +6,10 @@
 //! refuses them.
 
 mod budget;
-mod cdefs;
+mod c;
 mod defines;
 mod definitions;
+mod files;
 mod library;
 mod macros;
 mod params;
@@ -19,13 +20,34 @@ pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};
 use crate::syntax::ast::{Item, Script};
+use crate::world::World;
 use budget::Budget;
 
+/// What comes of a script.
+#[derive(Debug)]
+pub struct Expanded {
+    pub script: Script,
+    /// What it defines in C.
+    pub defs: Definitions,
+}
+
 /// Expands a script; `args` are the positional parameters.
-pub fn expand(mut script: Script, sources: &mut SourceMap, args: &[String]) -> (Script, Diags) {
+pub fn expand(
+    script: Script,
+    sources: &mut SourceMap,
+    world: &dyn World,
+    args: &[String],
+) -> (Expanded, Diags) {
     let mut diags = Diags::default();
-    let defines = cdefs::take(&mut script, &mut diags);
-    let mut items = std::mem::take(&mut script.items);
+    let mut prep = c::Prep::new(world);
+    let mut items = Vec::new();
+    for item in script.items {
+        match item {
+            Item::CDef(def) => prep.feed(&def.text, def.span, sources, &mut diags),
+            other => items.push(other),
+        }
+    }
+    let (defines, defs) = c::define(prep, world, &mut diags);
     let mut budget = Budget::new();
     for item in &mut items {
         if let Item::Error(_) = item {
@@ -34,8 +56,8 @@ pub fn expand(mut script: Script, sources: &mut SourceMap, args: &[String]) -> (
         defines::replace(item, &defines, sources, &mut budget, &mut diags);
         params::replace(item, args, &mut diags);
     }
-    script.items = without_macros(items, sources, &mut budget, &mut diags);
-    (script, diags)
+    let items = without_macros(items, sources, &mut budget, &mut diags);
+    (Expanded { script: Script { items, ..script }, defs }, diags)
 }
 
 /// The items with macro calls expanded, and no macros.
@@ -66,6 +88,7 @@ mod tests {
     use crate::syntax::ast::{Expr, ExprKind};
     use crate::syntax::parse::parse;
     use crate::syntax::visit::{self, Visitor};
+    use crate::world::fixture::FixtureWorld;
 
     /// The expressions that are literals, in order, and the codes of what is said.
     fn expanded(text: &str, args: &[&str]) -> (Script, Vec<String>, Vec<&'static str>) {
@@ -74,7 +97,7 @@ mod tests {
         let (script, diags) = parse(file, text);
         assert!(!diags.has_errors(), "{text}: {:?}", diags.list);
         let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).collect();
-        let (script, diags) = expand(script, &mut sources, &args);
+        let (Expanded { script, .. }, diags) = expand(script, &mut sources, &FixtureWorld::new(), &args);
         let mut found = Literals(Vec::new());
         script.items.iter().for_each(|i| found.item(i));
         (script, found.0, diags.list.iter().map(|d| d.code.id).collect())
@@ -239,10 +262,12 @@ mod tests {
         let (.., codes) = expanded("#include <linux/x.h>\nbegin { }", &[]);
         assert_eq!(codes, ["W0211"]);
         let (.., codes) = expanded("struct a { int b; };\nbegin { }", &[]);
-        assert_eq!(codes, ["E0208"]);
+        assert!(codes.is_empty(), "{codes:?}");
         let (.., codes) = expanded("#ifdef X\nbegin { }", &[]);
         assert_eq!(codes, ["E0214"]);
-        let (.., codes) = expanded("#if VERSION > 5\n#endif\nbegin { }", &[]);
-        assert_eq!(codes, ["E0208"]);
+        let (.., codes) = expanded("#if LINUX_VERSION_CODE > 5\n#endif\nbegin { }", &[]);
+        assert_eq!(codes, ["E0214"]);
+        let text = "#define V 5\n#if V > 5\n#define A 1\n#elif V == (2 + 3) && defined(V)\n#define A 2\n#else\n#define A 3\n#endif\nbegin { f(A); }";
+        assert_eq!(literals(text, &[]), ["2"]);
     }
 }

@@ -3,6 +3,7 @@
 use awl::base::{Diag, Diags, Source, SourceMap, render};
 use awl::expand;
 use awl::syntax::parse;
+use awl::world::snapshot::{Snapshot, SnapshotWorld};
 
 use crate::golden::Mark;
 
@@ -14,7 +15,8 @@ pub fn compile(area: &str, script: &str, blocks: &[&str]) -> Result<(Vec<Mark>, 
         "syntax" => parse::parse(file, script).1,
         "expand" => {
             let (script, mut diags) = parse::parse(file, script);
-            diags.append(expand::expand(script, &mut map, &[]).1);
+            let world = SnapshotWorld::from_snapshot(Snapshot::default())?;
+            diags.append(expand::expand(script, &mut map, &world, &[]).1);
             diags
         }
         _ => return Err(format!("no area is called {area}: tests/suite/compile.rs")),
