@@ -15,7 +15,9 @@ pub fn compile(area: &str, script: &str, blocks: &[&str]) -> Result<(Vec<Mark>, 
         "syntax" => parse::parse(file, script).1,
         "expand" => {
             let (script, mut diags) = parse::parse(file, script);
-            let world = SnapshotWorld::from_snapshot(Snapshot::default())?;
+            // A machine of which nothing is known: what a case says is the same everywhere.
+            let arch = awl::isa::arch::native().name.to_owned();
+            let world = SnapshotWorld::from_snapshot(Snapshot { arch, ..Snapshot::default() })?;
             diags.append(expand::expand(script, &mut map, &world, &[]).1);
             diags
         }
