@@ -11,7 +11,7 @@ use crate::harness::{IO, OUT, clobber, entry, input, module, output, run};
 /// Variables of a program; as many outputs.
 const N_VARS: usize = 12;
 const N_INPUTS: u32 = 16;
-/// Bytes of the slot that statements read and write.
+/// Bytes that statements read and write of their slot.
 const SLOT_BYTES: u32 = 64;
 
 const EDGES: [i64; 16] = [
@@ -97,10 +97,10 @@ impl Gen {
             funcs.push(b.finish());
         }
         let mut b = entry();
-        let scope = Scope {
-            vars: (0..N_VARS).map(|_| b.var(Kind::Int)).collect(),
-            slot: b.slot(SLOT_BYTES, 8, "bytes"),
-        };
+        // Now and then one that must go to scratch memory.
+        let bytes = if self.below(4) == 0 { 10 * SLOT_BYTES } else { SLOT_BYTES };
+        let scope =
+            Scope { vars: (0..N_VARS).map(|_| b.var(Kind::Int)).collect(), slot: b.slot(bytes, 8, "bytes") };
         for (n, &var) in (0..).zip(&scope.vars) {
             let v = if self.below(4) == 0 { b.iconst(self.pick(&EDGES)) } else { input(&mut b, n) };
             b.set(var, v);
