@@ -6,7 +6,7 @@
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::c::{Define, Defines};
 use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, Span, codes};
-use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam};
+use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam, Probe, Stmt};
 use crate::syntax::parse::parse_expr;
 use crate::syntax::visit::{self, VisitorMut};
 
@@ -109,10 +109,35 @@ impl Replacer<'_> {
     }
 }
 
-/// Gives the expressions of a tree an origin.
-struct Tag(OriginId);
+/// Gives a tree an origin.
+pub struct Tag(pub OriginId);
 
 impl VisitorMut for Tag {
+    fn item(&mut self, item: &mut Item) {
+        let span = match item {
+            Item::CDef(d) => &mut d.span,
+            Item::Import(i) => &mut i.span,
+            Item::Config(c) => &mut c.span,
+            Item::MapDecl(d) => &mut d.map.span,
+            Item::Macro(m) => &mut m.name.span,
+            Item::Func(f) => &mut f.name.span,
+            Item::Probe(p) => &mut p.span,
+            Item::Error(span) => span,
+        };
+        span.origin = self.0;
+        visit::walk_item_mut(self, item);
+    }
+    fn probe(&mut self, p: &mut Probe) {
+        for point in &mut p.points {
+            point.span.origin = self.0;
+            point.parts.iter_mut().for_each(|part| part.span.origin = self.0);
+        }
+        visit::walk_probe_mut(self, p);
+    }
+    fn stmt(&mut self, s: &mut Stmt) {
+        s.span.origin = self.0;
+        visit::walk_stmt_mut(self, s);
+    }
     fn expr(&mut self, e: &mut Expr) {
         e.span = Span { origin: self.0, ..e.span };
         visit::walk_expr_mut(self, e);

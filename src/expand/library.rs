@@ -10,10 +10,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Its files: the name under which a script may import one, and the text.
-pub static FILES: &[(&str, &str)] = &[
-    ("stdlib/base.bt", include_str!("../../stdlib/base.bt")),
-    ("stdlib/strings.bt", include_str!("../../stdlib/strings.bt")),
-];
+pub static FILES: &[(&str, &str)] = &[("stdlib/base.bt", include_str!("../../stdlib/base.bt"))];
 
 /// What has been read of the library.
 #[derive(Default)]

@@ -2,14 +2,14 @@
 //!
 //! Comes in: the tree as written, and the parameters of the command line. Goes out: the tree without macros, their
 //! calls, `$1`, `$#`, `#define` names and C lines. Always holds: what replaces something has its place in the file where its text
-//! stands, and an origin that leads to where it was used. Imports stay; `sema`
-//! refuses them.
+//! stands, and an origin that leads to where it was used.
 
 mod budget;
 mod c;
 mod defines;
 mod definitions;
 mod files;
+mod imports;
 mod library;
 mod macros;
 mod params;
@@ -39,14 +39,10 @@ pub fn expand(
     args: &[String],
 ) -> (Expanded, Diags) {
     let mut diags = Diags::default();
-    let mut prep = c::Prep::new(world);
     let mut items = Vec::new();
-    for item in script.items {
-        match item {
-            Item::CDef(def) => prep.feed(&def.text, def.span, sources, &mut diags),
-            other => items.push(other),
-        }
-    }
+    let mut loader = imports::Loader::new(world, sources, &mut diags);
+    loader.items(script.items, &mut items);
+    let prep = loader.prep;
     let (defines, defs) = c::define(prep, world, &mut diags);
     let mut budget = Budget::new();
     for item in &mut items {
@@ -253,6 +249,44 @@ mod tests {
         let (script, ..) = expanded("begin { $f = find(@m, 3, $v); print(is_err(0)); }", &[]);
         let Item::Probe(p) = &script.items[0] else { panic!() };
         assert!(!format!("{:?}", p.body).contains("Call { name: Ident { name: \"find\""));
+    }
+
+    #[test]
+    fn imports_are_read_once_and_beside_the_file() {
+        let dir = std::env::temp_dir().join(format!("awl-imports-{}", std::process::id()));
+        let path = |name: &str| dir.join(name).display().to_string();
+        std::fs::create_dir_all(dir.join("lib")).unwrap();
+        std::fs::write(path("lib/a.bt"), "import \"../b.bt\"; import \"c.h\"; macro a() { B }").unwrap();
+        std::fs::write(path("b.bt"), "import \"lib/a.bt\"; begin { f(5); }").unwrap();
+        std::fs::write(path("lib/c.h"), "#include \"c.h\"\n#define B 7\nstruct s { int x; };").unwrap();
+        std::fs::write(path("bad.bt"), "begin { f(; }").unwrap();
+        let run = |text: &str| {
+            let mut sources = SourceMap::new();
+            let file = sources.add(Source::new(path("main.bt"), text));
+            let (script, _) = parse(file, text);
+            let arch = crate::isa::arch::native().name.to_owned();
+            let snapshot = crate::world::snapshot::Snapshot { arch, ..Default::default() };
+            let world = crate::world::snapshot::SnapshotWorld::from_snapshot(snapshot).unwrap();
+            let (out, diags) = expand(script, &mut sources, &world, &[]);
+            let mut found = Literals(Vec::new());
+            out.script.items.iter().for_each(|i| found.item(i));
+            (found.0, diags.list)
+        };
+        let (found, diags) =
+            run("import \"lib\"; import \"b.bt\"; import \"stdlib/base\"; begin { f(a()); }");
+        assert!(diags.is_empty(), "{diags:?}");
+        assert_eq!(found, ["5", "7"]);
+        let (_, diags) = run("import \"bad.bt\"; begin { }");
+        assert!(diags.iter().all(|d| d.span.origin != crate::base::OriginId(0)) && !diags.is_empty());
+        for text in
+            ["import \"none.bt\"; begin { }", "import \"stdlib/x\"; begin { }", "import \"x.c\"; begin { }"]
+        {
+            assert_eq!(run(text).1.iter().map(|d| d.code.id).collect::<Vec<_>>(), ["E0217"], "{text}");
+        }
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(dir.join("lib"), std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(run("import \"lib\"; begin { }").1[0].code.id, "E0217");
+        std::fs::remove_dir_all(dir).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod features;
 #[cfg(test)]
 pub mod fixture;
+pub mod folder;
 pub mod snapshot;
 
 pub use features::{Feature, Features};
@@ -131,6 +132,10 @@ pub trait World {
     fn cgroup_id(&self, path: &str) -> Answer<u64>;
     /// A file that the script imports or includes.
     fn read_file(&self, path: &str) -> Answer<String>;
+    /// A folder that the script imports; `Missing::No` if the path is none.
+    fn folder(&self, path: &str) -> Answer<folder::Folder> {
+        folder::read(path)
+    }
 }
 
 /// Whether every program can call `helper`; a shorthand.
