@@ -51,6 +51,8 @@ pub trait CheckCx {
     fn map_types(&self, map: MapId) -> (Option<Ty>, Ty);
     /// The kernel's struct or union of that name.
     fn kernel_struct(&mut self, kind: Option<StructKind>, name: &str) -> Option<StructId>;
+    /// Whether the kernel's BTF has a function of that name.
+    fn has_function(&mut self, name: &str) -> bool;
     /// Byte offset of a member path (`a.b.c`) in a struct; reports what is wrong with it.
     fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64>;
 }
@@ -130,6 +132,8 @@ pub trait LowerCx {
     fn read_str_upto(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32) -> Value;
     /// Which space a pointer-like argument is in.
     fn space_of(&self, i: usize) -> ReadSpace;
+    /// Which space the result points to.
+    fn space_of_ret(&self) -> ReadSpace;
     /// Emits a record with these values.
     fn emit(&mut self, kind: EventKind, fields: &[(Ty, Operand)]);
     /// Emits a record with the arguments from `from` on, computed where they will lie.

@@ -235,6 +235,12 @@ impl LowerCx for CallCx<'_, '_, '_> {
             _ => self.f.read_space(crate::ty::Space::Any),
         }
     }
+    fn space_of_ret(&self) -> ReadSpace {
+        match self.ret {
+            Ty::Ptr { space, .. } => self.f.read_space(space),
+            _ => self.f.read_space(crate::ty::Space::Any),
+        }
+    }
     fn emit(&mut self, kind: EventKind, fields: &[(Ty, Operand)]) {
         let values = fields.iter().map(|(ty, v)| (ty.clone(), super::event::Source::Value(*v))).collect();
         self.f.emit(kind, values);

@@ -362,6 +362,10 @@ impl CheckCx for Slots<'_, '_> {
         self.cx.world.strukt(&mut self.cx.types, kind, name)
     }
 
+    fn has_function(&mut self, name: &str) -> bool {
+        self.cx.world.function(&mut self.cx.types, "", name).is_some()
+    }
+
     fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64> {
         self.cx.offset_of_path(ty, path, span)
     }

@@ -5,6 +5,7 @@
 
 mod machine;
 mod maps;
+mod meta;
 mod output;
 mod probe;
 mod strings;
@@ -12,6 +13,7 @@ mod task;
 mod text;
 
 pub use maps::PRINT_CLEAR;
+pub use output::SIGNAL_NAMES;
 pub use strings::MATCH;
 
 use super::sig::Builtin;
@@ -30,6 +32,7 @@ pub static GROUPS: &[Group] = &[
     Group { title: "machine", rows: machine::ROWS },
     Group { title: "output", rows: output::ROWS },
     Group { title: "maps", rows: maps::ROWS },
+    Group { title: "meta", rows: meta::ROWS },
     Group { title: "text", rows: text::ROWS },
     Group { title: "strings", rows: strings::ROWS },
 ];

@@ -133,7 +133,7 @@ pub static ROWS: &[Builtin] = &[
 ];
 
 /// Signals by name (include/uapi/asm-generic/signal.h).
-const SIGNAL_NAMES: &[(&str, i64)] = &[
+pub const SIGNAL_NAMES: &[(&str, i64)] = &[
     ("SIGHUP", 1),
     ("SIGINT", 2),
     ("SIGQUIT", 3),

@@ -22,6 +22,7 @@ const WITH_REGS: &[Provider] = &[
 ];
 
 const NAMESPACE: &[Param] = &[Param::optional("namespace", ParamKind::Word)];
+const TASK: &[Param] = &[Param::optional("task", ParamKind::Ptr)];
 const COMM: Ty = Ty::Str { n: COMM_BYTES };
 
 pub static ROWS: &[Builtin] = &[
@@ -84,20 +85,54 @@ pub static ROWS: &[Builtin] = &[
         "The current task: a pointer to its struct task_struct.",
         "interval:ms:100 { printf(\"%s %d\\n\", curtask.comm, curtask.real_parent.tgid); exit(); }",
     ),
-    Builtin::value(
-        "ppid",
-        Ret::Check(|cx| of_task(cx, Ty::U32)),
-        lower::ppid,
-        "Process id of the parent of the current task, in the initial PID namespace.",
-        "tracepoint:syscalls:sys_enter_openat { @[ppid] = count(); } interval:s:1 { exit(); }",
-    ),
-    Builtin::value(
-        "pcomm",
-        Ret::Check(|cx| of_task(cx, COMM)),
-        lower::pcomm,
-        "Name of the parent of the current task.",
-        "tracepoint:syscalls:sys_enter_openat { @[pcomm] = count(); } interval:s:1 { exit(); }",
-    ),
+    Builtin {
+        name: "ppid",
+        aliases: &[],
+        form: Form::Value,
+        params: TASK,
+        ret: Ret::Check(|cx| of_task(cx, Ty::U32)),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::ppid,
+        doc: "Process id of the parent of the current task, or of the given one, in the initial PID namespace.",
+        example: "tracepoint:syscalls:sys_enter_openat { @[ppid] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "pcomm",
+        aliases: &[],
+        form: Form::Value,
+        params: TASK,
+        ret: Ret::Check(|cx| of_task(cx, COMM)),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::pcomm,
+        doc: "Name of the parent of the current task, or of the given one.",
+        example: "tracepoint:syscalls:sys_enter_openat { @[pcomm] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "leader_tid",
+        aliases: &[],
+        form: Form::Value,
+        params: TASK,
+        ret: Ret::Check(|cx| of_task(cx, Ty::U32)),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::leader_tid,
+        doc: "Thread id of the first thread of the current task's process, or of the given task's, in the initial PID namespace.",
+        example: "tracepoint:syscalls:sys_enter_openat { @[leader_tid] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "leader_comm",
+        aliases: &[],
+        form: Form::Value,
+        params: TASK,
+        ret: Ret::Check(|cx| of_task(cx, COMM)),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::leader_comm,
+        doc: "Name of the first thread of the current task's process, or of the given task's.",
+        example: "tracepoint:syscalls:sys_enter_openat { @[leader_comm] = count(); } interval:s:1 { exit(); }",
+    },
     Builtin::value(
         "cgroup",
         Ret::Is(Ty::U64),
@@ -161,7 +196,18 @@ fn curtask(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 
 /// `ty`, where the kernel's BTF has `struct task_struct`.
 fn of_task(cx: &mut dyn CheckCx, ty: Ty) -> (Ty, CallData) {
-    if cx.task_struct().is_some() {
+    if let Some(id) = cx.task_struct() {
+        let task = Ty::ptr(Ty::Struct(id), Space::Kernel);
+        let arg = cx.arg(0);
+        match &arg.ty {
+            _ if cx.n_args() == 0 => {}
+            Ty::Int { .. } => cx.coerce(0, task),
+            Ty::Ptr { to, .. } if matches!(**to, Ty::Struct(s) if s == id) => {}
+            _ => {
+                cx.bad_argument(arg.span, "this takes a pointer to a struct task_struct".into());
+                return (Ty::Error, CallData::None);
+            }
+        }
         return (ty, CallData::None);
     }
     let span = cx.span();

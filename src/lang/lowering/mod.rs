@@ -4,7 +4,7 @@ pub mod errno;
 pub mod globs;
 pub mod machine;
 pub mod maps;
-pub mod names;
+pub mod meta;
 pub mod output;
 pub mod probe;
 pub mod strings;

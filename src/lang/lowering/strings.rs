@@ -344,7 +344,13 @@ pub fn basename(cx: &mut dyn LowerCx) -> Operand {
 // --- names of numbers ----------------------------------------------------------------------------------------
 
 pub fn signal_name(cx: &mut dyn LowerCx) -> Operand {
-    let names: Vec<&str> = super::names::SIGNALS.to_vec();
+    let signals = crate::lang::builtins::SIGNAL_NAMES;
+    let n = signals.iter().map(|(_, nr)| *nr as usize + 1).max().unwrap_or(0);
+    let mut names = vec![""; n];
+    // Of two names of one number the first is the usual one.
+    for (name, nr) in signals.iter().rev() {
+        names[*nr as usize] = name;
+    }
     by_number(cx, &names)
 }
 

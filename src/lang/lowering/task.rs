@@ -78,16 +78,37 @@ pub fn curtask(cx: &mut dyn LowerCx) -> Operand {
 }
 
 pub fn ppid(cx: &mut dyn LowerCx) -> Operand {
-    let task = cx.task();
-    match cx.kernel_field(task, "task_struct", "real_parent.tgid") {
+    id_of(cx, "real_parent.tgid")
+}
+
+pub fn pcomm(cx: &mut dyn LowerCx) -> Operand {
+    name_of(cx, "real_parent.comm")
+}
+
+pub fn leader_tid(cx: &mut dyn LowerCx) -> Operand {
+    id_of(cx, "group_leader.pid")
+}
+
+pub fn leader_comm(cx: &mut dyn LowerCx) -> Operand {
+    name_of(cx, "group_leader.comm")
+}
+
+/// The task that was given, or the current one.
+fn given_task(cx: &mut dyn LowerCx) -> Value {
+    if cx.n_args() > 0 { super::number(cx, 0) } else { cx.task() }
+}
+
+fn id_of(cx: &mut dyn LowerCx, path: &str) -> Operand {
+    let task = given_task(cx);
+    match cx.kernel_field(task, "task_struct", path) {
         Some(Operand::Val(v)) => Operand::Val(cx.b().un(UnOp::Zext32, v)),
         _ => Operand::Val(cx.b().iconst(0)),
     }
 }
 
-pub fn pcomm(cx: &mut dyn LowerCx) -> Operand {
-    let task = cx.task();
-    match cx.kernel_field(task, "task_struct", "real_parent.comm") {
+fn name_of(cx: &mut dyn LowerCx, path: &str) -> Operand {
+    let task = given_task(cx);
+    match cx.kernel_field(task, "task_struct", path) {
         Some(v) => v,
         None => cx.literal(&[0; COMM_BYTES as usize - 1]),
     }
