@@ -25,7 +25,7 @@ impl Budget {
 
     /// Whether `n` more nodes may be inserted; what no longer fits ends expansion.
     pub fn take(&mut self, n: u64) -> bool {
-        self.left = if n <= self.left { self.left - n } else { 0 };
+        self.left = self.left.saturating_sub(n);
         self.left > 0
     }
 

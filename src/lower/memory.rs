@@ -98,7 +98,7 @@ impl Fx<'_, '_> {
     /// Copies a string of `n` bytes so that only zeros follow its NUL.
     pub fn copy_clean(&mut self, dst: Value, off: i32, src: Value, from: i32, n: u32) {
         let is_aligned = off % 8 == 0 && from % 8 == 0;
-        if n <= 16 && n % 8 == 0 && is_aligned {
+        if n <= 16 && n.is_multiple_of(8) && is_aligned {
             self.copy_clean_words(dst, off, src, from, n);
             return;
         }

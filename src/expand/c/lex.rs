@@ -45,8 +45,8 @@ pub fn blank_len(s: &str) -> usize {
         let rest = &s[at..];
         if rest.starts_with("//") {
             at += rest.find('\n').unwrap_or(rest.len());
-        } else if rest.starts_with("/*") {
-            at += rest[2..].find("*/").map_or(rest.len(), |i| i + 4);
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            at += comment.find("*/").map_or(rest.len(), |i| i + 4);
         } else if rest.starts_with("\\\n") {
             at += 2;
         } else {
