@@ -90,11 +90,16 @@ fn load_unit(loader: &Loader, id: ProgramId, insns: &[Insn], unit: &Unit) -> Res
         btf_module: module_btf.as_ref().map(|fd| fd.as_fd()),
         debug: loader.debug.as_ref().and_then(|d| d.of(id)),
     };
-    if let Ok(fd) = bpf::load(program.ty, &spec) {
-        return Ok(fd);
-    }
+    let first = match bpf::load(program.ty, &spec) {
+        Ok(fd) => return Ok(fd),
+        Err(e) => e,
+    };
     let (again, log) = bpf::load_logged(program.ty, &spec);
-    again.map_err(|e| LoadError::Program(Box::new(refusal(program, &e, log))))
+    again.map_err(|e| {
+        // The log did not fit: that says nothing of the program.
+        let e = if e.raw_os_error() == Some(libc::ENOSPC) { first } else { e };
+        LoadError::Program(Box::new(refusal(program, &e, log)))
+    })
 }
 
 fn module_btf(module: &str, unit: &Unit) -> Result<OwnedFd, LoadError> {
