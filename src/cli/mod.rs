@@ -40,7 +40,7 @@ pub fn main(args: &[String]) -> u8 {
             say::line(&help::usage());
             return 1;
         }
-        Some("help") => return help(words.get(1).map(String::as_str)),
+        Some("help") => return help(words.get(1).map(String::as_str).filter(|w| !w.starts_with('-'))),
         Some("world") => return save_world(&words[1..]),
         Some(_) => {}
     }
@@ -94,9 +94,13 @@ fn help(topic: Option<&str>) -> u8 {
 /// `awl world FILE`
 fn save_world(words: &[String]) -> u8 {
     let say = Say::plain();
-    let [path] = words else {
-        say.problem(Problem::new("awl world needs the name of a file to write"));
-        return 1;
+    let path = match words {
+        [word] if word == "--help" || word == "-h" => return print(&help::usage(), say),
+        [path] if !path.starts_with('-') => path,
+        _ => {
+            say.problem(Problem::new("awl world takes the name of a file to write, and nothing else"));
+            return 1;
+        }
     };
     let snapshot = match collect::snapshot(&LinuxWorld::new()) {
         Ok(snapshot) => snapshot,
