@@ -8,6 +8,7 @@ use crate::image::wire::globals;
 use crate::image::{LossKind, MapId, ProgType, Role};
 use crate::ir::{BinOp, Block, Cc, Kind, Size, Value, Var};
 use crate::isa::Helper;
+use crate::isa::limits::STACK_BYTES_MAX;
 use crate::lang::traits::Operand;
 use crate::ty::{Space, StackTy, Ty};
 
@@ -43,7 +44,12 @@ impl Fx<'_, '_> {
     /// where the task has no such stack: a kernel thread's user stack, the kernel's while user code runs.
     fn walk_stack(&mut self, ty: StackTy, frames: Value, skip: u32) -> Value {
         let to = self.b.add_imm(frames, 8);
-        let size = self.b.iconst(8 * i64::from(skip + u32::from(ty.limit)));
+        let bytes = 8 * (skip + u32::from(ty.limit));
+        if bytes <= STACK_BYTES_MAX {
+            // Verifier: 5.10 wants memory on the stack initialised here.
+            self.clear(to, 0, bytes);
+        }
+        let size = self.b.iconst(bytes.into());
         let flags = self.b.iconst(if ty.space == Space::User { USER_STACK } else { 0 });
         let ctx = self.ctx();
         let r = self.b.call(Helper::GET_STACK, &[ctx, to, size, flags]);
