@@ -128,6 +128,9 @@ pub fn compile_watched(
     let (program, found) = sema::check(&script, &sources, world, config.clone(), &[], &expanded.defs);
     diags.append(found);
     see(Stage::Hir(&program));
+    if !diags.has_errors() {
+        diags.append(lower::check(&program, world));
+    }
     if diags.has_errors() {
         return Compiled { image: None, diags, sources };
     }

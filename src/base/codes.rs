@@ -84,6 +84,7 @@ codes! {
     SCRATCH "E0502" "scratch memory exhausted" "Values too big for the stack lie in per-CPU memory, of which the kernel gives 32 KiB at a time.";
     CALL_DEPTH "E0503" "calls nest too deep" "The kernel lets functions call each other 8 deep.";
     PROGRAM_LENGTH "E0504" "program too long" "The kernel takes a million instructions at most, and jumps over at most 32767.";
+    KERNEL_LACKS "E0505" "not on this kernel" "The kernel that the script is compiled for cannot do this; a newer one can. `awl --info` shows what it can do.";
     REFUSED "E0510" "program refused by the kernel" "The kernel's verifier would not load a program of the script. The message gives its reason at the place in the script that it speaks of; -v shows its whole log. A script that awl accepts should load: please report it.";
     NO_MAP "E0511" "map cannot be made" "The kernel would not make a map. Maps with fewer entries (max_map_keys, or let @m = hash(n)) need less memory.";
     NO_ATTACH "E0512" "cannot attach" "The kernel would not attach a program. If the probe may be missing, set missing_probes to warn or ignore.";

@@ -38,6 +38,8 @@ pub enum Wanted {
 pub struct Loop {
     pub next: Block,
     pub end: Block,
+    /// The kernel's iterator that it runs by.
+    pub iterator: Option<Slot>,
 }
 
 /// A function being lowered.
@@ -165,6 +167,8 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// Leaves the function; what follows is never reached.
     pub fn leave(&mut self) {
+        let iterators: Vec<Slot> = self.loops.iter().filter_map(|l| l.iterator).collect();
+        iterators.into_iter().for_each(|slot| self.drop_iterator(slot));
         let exit = self.exit;
         self.go(exit);
     }

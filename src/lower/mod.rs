@@ -26,6 +26,7 @@ mod place;
 mod probe;
 #[cfg(test)]
 mod random_tests;
+mod refuse;
 mod stack;
 mod stmt;
 mod target;
@@ -40,6 +41,8 @@ use crate::ir;
 use crate::sema::hir;
 use crate::ty::{StructId, Ty, TypeTable};
 use crate::world::World;
+
+pub use refuse::check;
 
 /// Lowers a script.
 pub fn lower(program: &hir::Program, sources: &SourceMap, world: &dyn World) -> ir::Module {

@@ -4,9 +4,11 @@
 
 use super::func::{Fx, Home, Loop};
 use super::memory::Tails;
-use crate::ir::{Cc, Kind};
+use crate::image::ProgType;
+use crate::ir::{BinOp, Cc, Kind, Op, Size, Slot, Value};
 use crate::lang::traits::Operand;
 use crate::sema::hir::{self, Expr, ExprKind, LocalId, Stmt, StmtKind, Target};
+use crate::world::World;
 
 impl<'a> Fx<'_, 'a> {
     pub fn stmts(&mut self, stmts: &'a [Stmt]) {
@@ -131,28 +133,31 @@ impl<'a> Fx<'_, 'a> {
         self.b.jump(head, Vec::new());
         self.b.switch_to(head);
         self.branch(cond, inside, end);
-        self.loop_body(inside, Loop { next: head, end }, body);
+        self.b.enter(inside);
+        self.loop_body(Loop { next: head, end, iterator: None }, body);
         self.b.jump(head, Vec::new());
         self.b.seal(head);
         self.b.enter(end);
     }
 
     fn for_range(&mut self, local: LocalId, from: &'a Expr, to: &'a Expr, body: &'a hir::Block) {
+        let by_iterator = !is_short_range(from, to) && has_iterators(self.m.world, self.prog_type);
         let first = self.val(from);
         let limit = self.val(to);
+        let less = if self.is_signed(&from.ty) { Cc::Slt } else { Cc::Ult };
+        if by_iterator {
+            return self.for_iterator(local, (less, first, limit), body);
+        }
         let (head, inside, next, end) = (self.block(), self.block(), self.block(), self.block());
         let counter = self.b.var(Kind::Int);
         self.b.set(counter, first);
         self.b.jump(head, Vec::new());
         self.b.switch_to(head);
         let now = self.b.get(counter);
-        let less = if self.is_signed(&from.ty) { Cc::Slt } else { Cc::Ult };
         self.b.branch(less, now, limit, inside, end);
         self.b.enter(inside);
         self.set_local(local, Operand::Val(now));
-        let begin = self.block();
-        self.b.jump(begin, Vec::new());
-        self.loop_body(begin, Loop { next, end }, body);
+        self.loop_body(Loop { next, end, iterator: None }, body);
         self.b.jump(next, Vec::new());
         self.b.enter(next);
         let more = self.b.add_imm(now, 1);
@@ -162,14 +167,86 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(end);
     }
 
-    fn loop_body(&mut self, inside: crate::ir::Block, around: Loop, body: &'a hir::Block) {
+    /// A range by the kernel's iterator, which the verifier need not follow round by round.
+    fn for_iterator(
+        &mut self,
+        local: LocalId,
+        (less, first, limit): (Cc, Value, Value),
+        body: &'a hir::Block,
+    ) {
+        let n = self.choose(
+            (less, first, limit),
+            Kind::Int,
+            |f| f.b.bin(BinOp::Sub, limit, first),
+            |f| f.b.iconst(0),
+        );
+        let n = self.b.umin(n, ROUNDS_MAX);
+        let slot = self.b.slot(8, 8, "iterator");
+        let it = self.b.slot_addr(slot);
+        let zero = self.b.iconst(0);
+        self.kfunc("bpf_iter_num_new", vec![it, zero, n], Kind::Int);
+        let (head, inside, end) = (self.block(), self.block(), self.block());
+        self.b.jump(head, Vec::new());
+        self.b.switch_to(head);
+        let it = self.b.slot_addr(slot);
+        let p = self.kfunc("bpf_iter_num_next", vec![it], Kind::MapValueOrNull);
+        let zero = self.b.iconst(0);
+        self.b.branch(Cc::Ne, p, zero, inside, end);
+        self.b.enter(inside);
+        let p = self.b.non_null(p);
+        let i = self.b.load(Size::B4, p, 0);
+        let now = self.b.bin(BinOp::Add, first, i);
+        self.set_local(local, Operand::Val(now));
+        self.loop_body(Loop { next: head, end, iterator: Some(slot) }, body);
+        self.b.jump(head, Vec::new());
+        self.b.seal(head);
+        self.b.enter(end);
+        self.drop_iterator(slot);
+    }
+
+    fn kfunc(&mut self, name: &'static str, args: Vec<Value>, kind: Kind) -> Value {
+        self.b.ins(Op::CallKfunc { name, args }, kind)
+    }
+
+    /// Verifier: an iterator is given back on every way.
+    pub fn drop_iterator(&mut self, slot: Slot) {
+        let it = self.b.slot_addr(slot);
+        self.kfunc("bpf_iter_num_destroy", vec![it], Kind::Int);
+    }
+
+    fn loop_body(&mut self, around: Loop, body: &'a hir::Block) {
         let lens = self.lens.clone();
         self.loops.push(around);
-        self.b.enter(inside);
         self.run_block(body);
         self.loops.pop();
         self.lens = lens;
     }
+}
+
+/// Rounds of a range that the verifier can well follow one by one.
+const FOLLOWED_MAX: u64 = 64;
+/// The most that the kernel's iterator does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
+const ROUNDS_MAX: u32 = 8 << 20;
+
+/// Whether a range has few rounds, and is known to.
+pub fn is_short_range(from: &Expr, to: &Expr) -> bool {
+    match (constant(from), constant(to)) {
+        (Some(a), Some(b)) => b.saturating_sub(a) <= FOLLOWED_MAX as i64,
+        _ => false,
+    }
+}
+
+fn constant(e: &Expr) -> Option<i64> {
+    match &e.kind {
+        ExprKind::Int(n) => Some(*n),
+        ExprKind::Cast(inner) if inner.ty.is_int() => constant(inner),
+        _ => None,
+    }
+}
+
+/// Whether the kernel has iterators over numbers (6.4).
+pub fn has_iterators(world: &dyn World, ty: ProgType) -> bool {
+    world.features().kfunc("bpf_iter_num_new", ty)
 }
 
 /// Whether an expression may read a local: it does by its name, or through its address.

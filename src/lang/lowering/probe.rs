@@ -2,10 +2,10 @@
 
 use super::folded;
 use super::machine::user_symbol;
-use crate::image::When;
+use crate::image::{Attach, When};
 use crate::ir::{Kind, Size, Value};
 use crate::isa::Helper;
-use crate::lang::probes::{Ctx, Provider, UserRegs};
+use crate::lang::probes::{Ctx, Point, UserRegs};
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand};
 use crate::ty::Ty;
@@ -30,7 +30,7 @@ pub fn argn(cx: &mut dyn LowerCx) -> Operand {
 }
 
 /// A register of the context by its name.
-fn register(cx: &mut dyn LowerCx, name: &str) -> Value {
+fn register(cx: &mut dyn LowerCx, name: &'static str) -> Value {
     let Some(off) = cx.world().arch().reg(name) else { crate::bug!("no register {name}") };
     let ctx = cx.ctx();
     cx.b().load(Size::B8, ctx, off as i32)
@@ -54,7 +54,8 @@ pub fn ctx(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.b().retype(p, Kind::Kernel))
 }
 
-/// The kernel's own word on it where it has one; else, at an entry, the instruction pointer.
+/// The kernel's own word on it where it has one; else the instruction pointer at an entry, and after that the
+/// only function that it can be.
 pub fn func(cx: &mut dyn LowerCx) -> Operand {
     let probe = cx.probe();
     let (is_user, is_entry) = match probe.ctx {
@@ -65,17 +66,35 @@ pub fn func(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::RawArgs
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_)
-        | Ctx::Perf => (matches!(probe.provider, Provider::Uprobe | Provider::Uretprobe), false),
+        | Ctx::Perf => (false, false),
     };
-    let knows = cx.world().features().helper(Helper::GET_FUNC_IP);
-    let addr = if knows && !(is_user && is_entry) {
+    if is_entry && is_user {
+        let addr = instruction_pointer(cx);
+        return user_symbol(cx, addr);
+    }
+    let addr = if cx.world().features().helper(Helper::GET_FUNC_IP) {
         let ctx = cx.ctx();
         cx.b().call(Helper::GET_FUNC_IP, &[ctx])
+    } else if is_entry {
+        instruction_pointer(cx)
     } else {
-        let name = cx.world().arch().ip;
-        register(cx, name)
+        let addr = kernel_function(cx.probe().points).and_then(|f| cx.world().kernel_symbol(f).ok());
+        cx.b().iconst(addr.unwrap_or(0) as i64)
     };
     if is_user { user_symbol(cx, addr) } else { Operand::Val(addr) }
+}
+
+fn instruction_pointer(cx: &mut dyn LowerCx) -> Value {
+    let name = cx.world().arch().ip;
+    register(cx, name)
+}
+
+/// The kernel function of a probe that has one point only.
+pub fn kernel_function(points: &[Point]) -> Option<&str> {
+    match points {
+        [Point { attach: Attach::Kprobe { func, .. } | Attach::Fentry { func, .. }, .. }] => Some(func),
+        _ => None,
+    }
 }
 
 pub fn probe(_: &mut dyn LowerCx) -> Operand {

@@ -1,0 +1,143 @@
+//! What a script may say, but the kernel that it is compiled for cannot do: said by name, at its place, before
+//! anything is lowered.
+
+use super::stmt::{has_iterators, is_short_range};
+use super::walk;
+use crate::base::codes;
+use crate::base::{Diag, Diags, Span};
+use crate::image::When;
+use crate::isa::Helper;
+use crate::lang::lowering::probe::kernel_function;
+use crate::lang::probes::Ctx;
+use crate::sema::hir::{Arg, Call, Expr, ExprKind, Probe, Program, StmtKind};
+use crate::ty::{StackMode, Ty, TypeTable};
+use crate::world::{Feature, World};
+
+/// Bytes of a key where keys cannot be big (`MAX_BPF_STACK` limits them before 5.18).
+const KEY_BYTES_MAX: u32 = 512;
+/// Rounds of two nested loops over strings that the verifier can follow.
+const PAIRS_MAX: u64 = 64 << 10;
+/// The kernel function that counts a map's elements.
+const COUNT_KFUNC: &str = "bpf_map_sum_elem_count";
+
+/// Everything in the script that this kernel cannot do.
+pub fn check(program: &Program, world: &dyn World) -> Diags {
+    let mut diags = Diags::default();
+    if !world.features().has(Feature::BigKeys) {
+        for map in program.maps.iter() {
+            let bytes = map.key.as_ref().map_or(0, |k| k.size(&program.types));
+            if bytes > KEY_BYTES_MAX {
+                let what =
+                    format!("keys of {} have {bytes} bytes, this kernel takes {KEY_BYTES_MAX}", map.name);
+                lacks(
+                    &mut diags,
+                    map.span,
+                    what,
+                    "set max_strlen in the config block, or cut with str(x, n)",
+                );
+            }
+        }
+    }
+    for probe in program.probes.iter() {
+        let mut cx = Cx { probe, world, types: &program.types, diags: &mut diags };
+        cx.probe();
+    }
+    diags
+}
+
+fn lacks(diags: &mut Diags, span: Span, what: String, hint: &str) {
+    let d = Diag::error(&codes::KERNEL_LACKS, span, what);
+    diags.push(if hint.is_empty() { d } else { d.hint(hint) });
+}
+
+struct Cx<'a> {
+    probe: &'a Probe,
+    world: &'a dyn World,
+    types: &'a TypeTable,
+    diags: &'a mut Diags,
+}
+
+impl Cx<'_> {
+    fn probe(&mut self) {
+        let (mut exprs, mut ranges) = (Vec::new(), Vec::new());
+        walk::block(&self.probe.body, &mut |e| exprs.push(e), &mut |s| {
+            if let StmtKind::ForRange { from, to, .. } = &s.kind {
+                ranges.push((s.span, from, to));
+            }
+        });
+        for (span, from, to) in ranges {
+            self.range(span, from, to);
+        }
+        for e in exprs {
+            self.expr(e);
+        }
+    }
+
+    fn range(&mut self, span: Span, from: &Expr, to: &Expr) {
+        let Some(point) = self.probe.points.first() else { return };
+        let is_constant = |e: &Expr| matches!(e.kind, ExprKind::Int(_) | ExprKind::Cast(_));
+        if is_short_range(from, to) || has_iterators(self.world, point.attach.prog_type()) {
+            return;
+        }
+        if !(is_constant(from) && is_constant(to)) {
+            let what = "this kernel has no loops whose bounds are not known at compile time (6.4 has)";
+            lacks(self.diags, span, what.into(), "loop to a number, and break");
+        }
+    }
+
+    fn expr(&mut self, e: &Expr) {
+        if let Ty::Stack(s) = e.ty
+            && s.mode == StackMode::BuildId
+        {
+            let d = Diag::error(&codes::UNSUPPORTED, e.span, "stacks by build id are not in this version");
+            self.diags.push(d.hint("use the mode raw or perf"));
+        }
+        if let ExprKind::Call(call) = &e.kind {
+            match call.row.name {
+                "len" => self.len(call, e.span),
+                "func" => self.func(e.span),
+                "strcontains" => self.strcontains(call, e.span),
+                _ => {}
+            }
+        }
+    }
+
+    fn len(&mut self, call: &Call, span: Span) {
+        let (Some(Arg::Map { .. }), Some(point)) = (call.args.first(), self.probe.points.first()) else {
+            return;
+        };
+        let features = self.world.features();
+        let can = features.helper(Helper::FOR_EACH_MAP_ELEM)
+            || features.kfunc(COUNT_KFUNC, point.attach.prog_type());
+        if !can {
+            lacks(self.diags, span, "this kernel cannot count a map's entries (5.13 can)".into(), "");
+        }
+    }
+
+    fn func(&mut self, span: Span) {
+        let Some(point) = self.probe.points.first() else { return };
+        let is_known = match point.ctx {
+            Ctx::Regs { when: When::Entry, .. } => true,
+            _ => kernel_function(&self.probe.points).is_some(),
+        };
+        if !is_known && !self.world.features().helper(Helper::GET_FUNC_IP) {
+            let what = "this kernel does not tell a return probe its function (5.15 does)";
+            lacks(self.diags, span, what.into(), "attach to one function, or use probe");
+        }
+    }
+
+    fn strcontains(&mut self, call: &Call, span: Span) {
+        let bytes: Vec<u64> = call
+            .args
+            .iter()
+            .map(|a| match a {
+                Arg::Expr(e) => e.ty.size(self.types).into(),
+                Arg::Map { .. } | Arg::Text(_) | Arg::Ty(_) => 0,
+            })
+            .collect();
+        if bytes.len() == 2 && bytes[0] * bytes[1] > PAIRS_MAX {
+            let what = format!("a search for {} bytes in {} is too long for the kernel", bytes[1], bytes[0]);
+            lacks(self.diags, span, what, "cut the strings with str(x, n)");
+        }
+    }
+}
