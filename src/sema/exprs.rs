@@ -303,8 +303,17 @@ impl Checker<'_> {
         if parts.iter().any(|p| p.ty.is_error()) {
             return error(span);
         }
+        if !types::is_small(parts.iter().map(|p| &p.ty)) {
+            return self.too_many_parts(span);
+        }
         let ty = Ty::Tuple(parts.iter().map(|p| p.ty.clone()).collect());
         Expr { kind: ExprKind::Tuple(parts), ty, span }
+    }
+
+    pub fn too_many_parts(&mut self, span: Span) -> Expr {
+        let message = format!("a tuple or record has at most {} parts in all", types::PARTS_MAX);
+        self.diags.bad_operand(span, message);
+        error(span)
     }
 
     fn record(&mut self, fields: &[(ast::Ident, ast::Expr)], span: Span) -> Expr {
@@ -321,6 +330,9 @@ impl Checker<'_> {
         }
         if parts.iter().any(|p| p.ty.is_error()) {
             return error(span);
+        }
+        if !types::is_small(parts.iter().map(|p| &p.ty)) {
+            return self.too_many_parts(span);
         }
         Expr { kind: ExprKind::Tuple(parts), ty: Ty::Record(names.into()), span }
     }

@@ -33,6 +33,8 @@ pub struct Slot {
     then: Option<Ty>,
     /// Given by a declaration or by a map of the session: never widens.
     fixed: bool,
+    /// The last round found another type than the one before.
+    unsettled: bool,
 }
 
 /// What a slot has and does not go with what was to be added.
@@ -45,11 +47,22 @@ pub struct Clash {
 impl Slot {
     /// A slot whose type is given.
     pub fn fixed(ty: Ty) -> Slot {
-        Slot { firm: Some(ty.clone()), flexible: None, first: None, then: Some(ty), fixed: true }
+        Slot {
+            firm: Some(ty.clone()),
+            flexible: None,
+            first: None,
+            then: Some(ty),
+            fixed: true,
+            unsettled: false,
+        }
     }
 
     pub fn is_fixed(&self) -> bool {
         self.fixed
+    }
+
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled
     }
 
     /// The type as far as it is known.
@@ -112,7 +125,7 @@ impl Slot {
             now = join(then, found).or_else(|| Some(then.clone()));
         }
         let is_new = now != self.then;
-        *self = Slot { then: now, ..Slot::default() };
+        *self = Slot { then: now, unsettled: is_new, ..Slot::default() };
         is_new
     }
 }

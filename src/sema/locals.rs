@@ -10,27 +10,42 @@ use crate::expand::shown;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::LocalId;
+use std::collections::BTreeMap;
 
 /// What belongs to the body being checked.
-#[derive(Default)]
 pub struct Body {
     locals: IndexVec<LocalId, hir::Local>,
     is_read: Vec<bool>,
     /// Names in reach, innermost block last.
-    scopes: Vec<Vec<(String, LocalId)>>,
+    scopes: Vec<BTreeMap<String, LocalId>>,
     /// Loops around the place.
     pub n_loops: u32,
     /// Loops over maps around the place, in which the context cannot be reached.
     pub n_callbacks: u32,
+    /// How often the place is repeated by the `unroll`s around it.
+    pub n_unrolled: i64,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Body {
+            locals: IndexVec::new(),
+            is_read: Vec::new(),
+            scopes: Vec::new(),
+            n_loops: 0,
+            n_callbacks: 0,
+            n_unrolled: 1,
+        }
+    }
 }
 
 impl Body {
     pub fn find(&self, name: &str) -> Option<LocalId> {
-        self.scopes.iter().rev().flatten().rev().find(|(n, _)| n == name).map(|&(_, id)| id)
+        self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
     }
 
     pub fn open(&mut self) {
-        self.scopes.push(Vec::new());
+        self.scopes.push(BTreeMap::new());
     }
 
     pub fn close(&mut self) {
@@ -38,7 +53,7 @@ impl Body {
     }
 
     fn names(&self) -> Vec<String> {
-        self.scopes.iter().flatten().map(|(n, _)| n.clone()).collect()
+        self.scopes.iter().flat_map(BTreeMap::keys).cloned().collect()
     }
 }
 
@@ -60,7 +75,7 @@ impl Checker<'_> {
         let id = self.body.locals.push(local);
         self.body.is_read.push(false);
         if let Some(scope) = self.body.scopes.last_mut() {
-            scope.push((var.name.clone(), id));
+            scope.insert(var.name.clone(), id);
         }
         id
     }

@@ -5,17 +5,19 @@
 
 use super::convert::{error, firm};
 use super::infer::{Firm, Slot};
-use super::{Checker, hir, types};
-use crate::base::{Idx, IndexVec, Span};
+use super::{Checker, ERRORS_MAX, hir, types};
+use crate::base::{Diag, Idx, IndexVec, Span, codes};
 use crate::image::MapId;
 use crate::image::maps::Storage;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::{Expr, ExprKind};
+use std::collections::BTreeMap;
 
 /// Maps of a script and what is known of them.
 pub struct Maps {
     list: IndexVec<MapId, Info>,
+    by_name: BTreeMap<String, MapId>,
 }
 
 struct Info {
@@ -68,18 +70,20 @@ impl Maps {
             is_assigned: false,
             read_unknown: None,
         };
-        Maps { list: known.iter().map(info).collect() }
+        let list: IndexVec<MapId, Info> = known.iter().map(info).collect();
+        let by_name = list.iter_enumerated().map(|(id, m)| (m.name.clone(), id)).collect();
+        Maps { list, by_name }
     }
 
     pub fn find(&self, name: &str) -> Option<MapId> {
-        self.list.iter_enumerated().find(|(_, m)| m.name == name).map(|(id, _)| id)
+        self.by_name.get(name).copied()
     }
 
     fn enter(&mut self, name: &str, span: Span) -> MapId {
         if let Some(id) = self.find(name) {
             return id;
         }
-        self.list.push(Info {
+        let id = self.list.push(Info {
             name: name.into(),
             span,
             key: Slot::default(),
@@ -90,7 +94,9 @@ impl Maps {
             is_swapped: false,
             is_assigned: false,
             read_unknown: None,
-        })
+        });
+        self.by_name.insert(name.into(), id);
+        id
     }
 
     /// True if a type changed.
@@ -224,6 +230,9 @@ impl Checker<'_> {
             (Some(first), Some(last)) => first.span.to(last.span),
             _ => span,
         };
+        if !types::is_small(exprs.iter().map(|e| &e.ty)) {
+            return Some(self.too_many_parts(span));
+        }
         let ty = Ty::Tuple(exprs.iter().map(|e| e.ty.clone()).collect());
         Some(Expr { kind: ExprKind::Tuple(exprs), ty, span })
     }
@@ -266,10 +275,10 @@ impl Checker<'_> {
     pub fn report_unassigned(&mut self) {
         let assigned = |m: &&Info| m.is_assigned || m.known.is_some();
         let known: Vec<&str> = self.maps.list.iter().filter(assigned).map(|m| m.name.as_str()).collect();
-        for map in self.maps.list.iter().filter(|m| !assigned(m)) {
-            if let Some(span) = map.read_unknown {
-                self.diags.unknown_map(span, &map.name, known.iter().copied());
-            }
+        let unknown = self.maps.list.iter().filter(|m| !assigned(m));
+        let unknown = unknown.filter_map(|m| Some((m, m.read_unknown?)));
+        for (map, span) in unknown.take(ERRORS_MAX) {
+            self.diags.unknown_map(span, &map.name, known.iter().copied());
         }
     }
 
@@ -328,6 +337,18 @@ impl Checker<'_> {
         };
         map.is_swapped |= can;
         can
+    }
+
+    /// Says that types are not settled after the last round.
+    pub fn report_unsettled(&mut self) {
+        let unsettled = self.maps.list.iter().find(|m| m.key.is_unsettled() || m.value.is_unsettled());
+        let (span, name) = match unsettled {
+            Some(map) => (map.span, map.name.as_str()),
+            None => (Span::none(), "a variable"),
+        };
+        let message = format!("the type of {name} depends on too many others");
+        let d = Diag::error(&codes::TYPE_MISMATCH, span, message);
+        self.diags.push(d.hint("assign maps before they are read, or cast what is read"));
     }
 
     /// The maps as they end up.

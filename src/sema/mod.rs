@@ -32,7 +32,7 @@ mod typexpr;
 mod uses;
 
 use crate::base::codes;
-use crate::base::{Diag, Diags, IndexVec, SourceMap, Span};
+use crate::base::{Diag, Diags, IndexVec, Severity, SourceMap, Span};
 use crate::expand::Definitions;
 use crate::lang::Config;
 use crate::lang::probes::{Ctx, Point, ProbeView, Provider};
@@ -44,6 +44,9 @@ use infer::{ROUNDS_MAX, Slot};
 use locals::Body;
 use maps::Maps;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// More errors than this are not looked for.
+const ERRORS_MAX: usize = 50;
 
 /// Checks a whole script. `known` are the maps of the session, which keep their numbers and types; `defs` is what
 /// the script defines in C.
@@ -163,6 +166,9 @@ impl<'a> Checker<'a> {
             self.told.clear();
             let mut probes = IndexVec::new();
             for (i, group) in groups.iter().enumerate() {
+                if self.is_full() {
+                    break;
+                }
                 let ast::Item::Probe(clause) = &script.items[group.item] else { continue };
                 let probe = self.probe_of(i, group, clause);
                 if !group.is_ghost {
@@ -174,7 +180,11 @@ impl<'a> Checker<'a> {
             let maps_changed = self.maps.end_round(round);
             let vars_changed =
                 self.vars.values_mut().fold(false, |changed, slot| slot.end_round(round) | changed);
-            if !(maps_changed || vars_changed) || round == ROUNDS_MAX {
+            let is_settled = !(maps_changed || vars_changed);
+            if !is_settled && round == ROUNDS_MAX {
+                self.report_unsettled();
+            }
+            if is_settled || round == ROUNDS_MAX {
                 return probes;
             }
         }
@@ -215,6 +225,12 @@ impl<'a> Checker<'a> {
         if self.told.insert(old) {
             self.diags.deprecated(span, old, new);
         }
+    }
+
+    /// Whether enough is wrong to stop looking.
+    fn is_full(&self) -> bool {
+        let n_errors = |d: &Diags| d.list.iter().filter(|d| d.severity == Severity::Error).count();
+        self.diags.list.len() >= ERRORS_MAX && n_errors(&self.diags) >= ERRORS_MAX
     }
 
     fn view(&self) -> ProbeView<'_> {

@@ -14,6 +14,8 @@ use hir::{Block, Expr, ExprKind, Stmt, StmtKind};
 
 /// Repetitions of `unroll`, at most.
 const UNROLL_MAX: i64 = 100;
+/// Repetitions of `unroll`s inside one another: more make a program longer than the kernel takes.
+const UNROLLED_MAX: i64 = 10_000;
 
 impl Checker<'_> {
     /// A block as a statement: its last expression is one too.
@@ -30,7 +32,7 @@ impl Checker<'_> {
         let mut stmts = Vec::new();
         let mut at = 0;
         let mut has_left = false;
-        while at < all.len() {
+        while at < all.len() && !self.is_full() {
             if has_left {
                 self.diags.unreachable(all[at].span);
                 has_left = false;
@@ -393,7 +395,18 @@ impl Checker<'_> {
                 1
             }
         };
+        let n_before = self.body.n_unrolled;
+        self.body.n_unrolled = n_before.saturating_mul(n);
+        if self.body.n_unrolled > UNROLLED_MAX && n_before <= UNROLLED_MAX {
+            let message = format!("unrolled more than {UNROLLED_MAX} times in all");
+            self.diags.bad_argument(count.span, message);
+        }
         let block = self.block(body);
+        let is_too_much = self.body.n_unrolled > UNROLLED_MAX;
+        self.body.n_unrolled = n_before;
+        if is_too_much {
+            return;
+        }
         for _ in 0..n {
             out.push(Stmt { kind: StmtKind::Block(block.clone()), span });
         }

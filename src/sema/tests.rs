@@ -474,3 +474,19 @@ fn diagnostics_point_at_their_place() {
         assert!(first.span.lo as usize == before.len(), "{marked}: at {}", first.span.lo);
     }
 }
+
+#[test]
+fn big_scripts_end_soon() {
+    let chain: String = (1..40).map(|i| format!("$a{i} = ($a{}, $a{}); ", i - 1, i - 1)).collect();
+    assert_eq!(codes(&format!("begin {{ $a0 = (1, 1); {chain} print($a39); }}")), ["E0302"]);
+    let nested = "begin { unroll(100) { unroll(100) { unroll(100) { @x++; } } } }";
+    assert_eq!(codes(nested), ["E0304"]);
+    let unknown: String = (0..2000).map(|i| format!("print(@m{i}); print($v{i}); f{i}(); ")).collect();
+    let n = codes(&format!("begin {{ {unknown} }}")).len();
+    assert!((50..=101).contains(&n), "{n}");
+    // Each map has its type from the next one, in the order that takes the most rounds.
+    let deps =
+        |n| (0..n).map(|i| format!("@m{i} = @m{}; ", i + 1)).collect::<String>() + &format!("@m{n} = 1;");
+    assert!(codes(&format!("begin {{ {} }}", deps(40))).is_empty());
+    assert_eq!(codes(&format!("begin {{ {} }}", deps(400))), ["E0301"]);
+}

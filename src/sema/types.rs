@@ -6,6 +6,9 @@
 use crate::ty::{AggKind, Space, Ty};
 use std::sync::Arc;
 
+/// Parts of a tuple, those of the tuples in it included.
+pub const PARTS_MAX: usize = 1000;
+
 /// The smallest signed type that holds a literal.
 pub fn of_literal(v: i64) -> Ty {
     let bits = [8u8, 16, 32].into_iter().find(|b| v >= -(1 << (b - 1)) && v < 1 << (b - 1));
@@ -114,6 +117,18 @@ pub fn has_error(ty: &Ty) -> bool {
         Ty::Array { elem, .. } => has_error(elem),
         _ => false,
     }
+}
+
+/// Whether a tuple or record of these parts is small enough to be worked with. The parts are: so this is quick.
+pub fn is_small<'t>(parts: impl IntoIterator<Item = &'t Ty>) -> bool {
+    fn n_parts(ty: &Ty) -> usize {
+        match ty {
+            Ty::Tuple(f) => 1 + f.iter().map(n_parts).sum::<usize>(),
+            Ty::Record(f) => 1 + f.iter().map(|(_, t)| n_parts(t)).sum::<usize>(),
+            _ => 1,
+        }
+    }
+    parts.into_iter().map(n_parts).sum::<usize>() <= PARTS_MAX
 }
 
 /// Whether values of one type can be stored where the other is declared: nothing but zeros and NULs is lost.
