@@ -97,7 +97,8 @@ impl Env for Declarer<'_> {
     fn size_of(&mut self, tokens: &[Token]) -> Option<i64> {
         let (pos, end) = (self.pos, self.tokens.len());
         // The tokens are a part of all tokens, which the declarator below reads.
-        let at = self.tokens.iter().position(|t| std::ptr::eq(t, tokens.first().unwrap_or(t)))?;
+        let bytes = tokens.as_ptr().addr().checked_sub(self.tokens.as_ptr().addr())?;
+        let at = bytes / size_of::<Token>();
         self.pos = at;
         let laid = self.specifiers(0).and_then(|(base, _)| self.declarator(base, 0));
         let is_whole = self.pos == at + tokens.len() && self.pos <= end;
@@ -187,7 +188,7 @@ impl Declarer<'_> {
         loop {
             let at = self.here();
             let (name, mut laid) = self.declarator(base.clone(), 0)?;
-            let attrs = self.attributes(0)?;
+            let attrs = self.attributes()?;
             laid.align = laid.align.max(attrs.align);
             match name {
                 Some((name, _)) if is_typedef => {
@@ -206,14 +207,14 @@ impl Declarer<'_> {
     }
 
     /// `__attribute__((…))` and its like, if any stand here.
-    fn attributes(&mut self, depth: u32) -> Res<Attrs> {
+    fn attributes(&mut self) -> Res<Attrs> {
         let mut attrs = Attrs::default();
         while let Some(word) = self.word() {
             match word {
                 "__packed" => attrs.is_packed = true,
                 "__attribute__" | "__attribute" => {
                     self.pos += 1;
-                    self.attribute(&mut attrs, depth)?;
+                    self.attribute(&mut attrs)?;
                     continue;
                 }
                 w if IGNORED.contains(&w) => {}
@@ -224,7 +225,7 @@ impl Declarer<'_> {
         Ok(attrs)
     }
 
-    fn attribute(&mut self, attrs: &mut Attrs, _depth: u32) -> Res<()> {
+    fn attribute(&mut self, attrs: &mut Attrs) -> Res<()> {
         if !self.is("(") {
             return fail(self.here(), "__attribute__ wants ((…))");
         }
@@ -267,7 +268,7 @@ impl Declarer<'_> {
             return fail(self.here(), "nested too deeply");
         }
         let at = self.here();
-        let mut attrs = self.attributes(depth)?;
+        let mut attrs = self.attributes()?;
         let mut ints: Vec<String> = Vec::new();
         let mut found: Option<Laid> = None;
         while let Some(word) = self.word().map(str::to_owned) {
@@ -280,7 +281,7 @@ impl Declarer<'_> {
                 }
                 "enum" if found.is_none() && ints.is_empty() => {
                     self.pos += 1;
-                    found = Some(self.enumeration(depth)?);
+                    found = Some(self.enumeration()?);
                 }
                 w if INT_WORDS.contains(&w) && found.is_none() => {
                     self.pos += 1;
@@ -295,7 +296,7 @@ impl Declarer<'_> {
                 }
                 _ => break,
             }
-            let more = self.attributes(depth)?;
+            let more = self.attributes()?;
             attrs.is_packed |= more.is_packed;
             attrs.align = attrs.align.max(more.align);
         }
@@ -361,9 +362,9 @@ impl Declarer<'_> {
 
     /// After `struct` or `union`.
     fn strukt(&mut self, kind: StructKind, depth: u32) -> Res<Laid> {
-        let mut attrs = self.attributes(depth)?;
+        let mut attrs = self.attributes()?;
         let name = self.name();
-        let more = self.attributes(depth)?;
+        let more = self.attributes()?;
         attrs = Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
         if !self.is("{") {
             let Some((name, _)) = name else { return fail(self.here(), "a name or { is wanted here") };
@@ -384,7 +385,7 @@ impl Declarer<'_> {
         }
         self.pos += 1;
         let raws = self.members(depth)?;
-        let more = self.attributes(depth)?;
+        let more = self.attributes()?;
         attrs = Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
         let (members, bytes, align) = lay_out(kind, raws, attrs);
         if bytes > BYTES_MAX {
@@ -446,7 +447,7 @@ impl Declarer<'_> {
             false => None,
             true => Some(self.width(&laid, at)?),
         };
-        let more = self.attributes(depth)?;
+        let more = self.attributes()?;
         let attrs =
             Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
         if laid.is_incomplete {
@@ -477,7 +478,7 @@ impl Declarer<'_> {
         if depth > DEPTH_MAX {
             return fail(self.here(), "nested too deeply");
         }
-        self.attributes(depth)?;
+        self.attributes()?;
         let mut n_stars = 0;
         while self.eat("*") {
             n_stars += 1;
@@ -485,7 +486,7 @@ impl Declarer<'_> {
                 return fail(self.here(), "nested too deeply");
             }
             base = Laid::new(Ty::ptr(base.ty, Space::Any), 8, 8);
-            self.attributes(depth)?;
+            self.attributes()?;
         }
         let inner = if self.is("(") { Some(self.pos) } else { None };
         let name = match inner {
@@ -544,8 +545,8 @@ impl Declarer<'_> {
     }
 
     /// After `enum`.
-    fn enumeration(&mut self, depth: u32) -> Res<Laid> {
-        self.attributes(depth)?;
+    fn enumeration(&mut self) -> Res<Laid> {
+        self.attributes()?;
         let name = self.name();
         if !self.is("{") {
             let Some((name, span)) = name else { return fail(self.here(), "a name or { is wanted here") };
@@ -569,7 +570,7 @@ impl Declarer<'_> {
             self.defs.tags.insert(name, Tag::Enum(id));
         }
         self.variants(id)?;
-        self.attributes(depth)?;
+        self.attributes()?;
         Ok(Laid::scalar(Ty::Enum(id), &self.defs.types))
     }
 

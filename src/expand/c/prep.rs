@@ -36,8 +36,9 @@ pub type Defines = BTreeMap<String, Define>;
 /// An `#if…` that is open.
 struct Open {
     span: Span,
-    /// Whether the lines now count.
+    /// Whether the lines now count, and whether those around it do.
     is_on: bool,
+    is_outer_on: bool,
     /// Whether some branch has counted.
     was_on: bool,
 }
@@ -114,7 +115,7 @@ impl<'w> Prep<'w> {
     }
 
     fn is_on(&self) -> bool {
-        self.open.iter().all(|o| o.is_on)
+        self.open.last().is_none_or(|o| o.is_on && o.is_outer_on)
     }
 
     /// A token, or what its definition makes of it.
@@ -150,11 +151,12 @@ impl<'w> Prep<'w> {
         match word {
             "ifdef" | "ifndef" => {
                 let is_on = self.is_defined(rest) == (word == "ifdef");
-                self.open.push(Open { span, is_on, was_on: is_on });
+                self.open.push(Open { span, is_on, is_outer_on: self.is_on(), was_on: is_on });
             }
             "if" => {
-                let is_on = self.is_on() && self.condition(rest, at, span, diags);
-                self.open.push(Open { span, is_on, was_on: is_on });
+                let is_outer_on = self.is_on();
+                let is_on = is_outer_on && self.condition(rest, at, span, diags);
+                self.open.push(Open { span, is_on, is_outer_on, was_on: is_on });
             }
             "elif" => self.elif(rest, at, span, diags),
             "else" => match self.open.last_mut() {
@@ -299,15 +301,24 @@ fn first_word(text: &str) -> &str {
     &text[..n]
 }
 
-/// A line with its continuations.
+/// A line with its continuations, and to the end of a comment that starts in it.
 fn directive_len(s: &str) -> usize {
-    let mut at = 0;
+    let (mut at, mut from) = (0, 0);
     loop {
         at += s[at..].find('\n').unwrap_or(s.len() - at);
+        let line = &s[from..at];
+        if let Some(i) = line.find("/*")
+            && !line[..i].contains("//")
+        {
+            at = s[from + i + 2..].find("*/").map_or(s.len(), |n| from + i + 2 + n + 2);
+            from = at;
+            continue;
+        }
         if !s[..at].trim_end_matches('\r').ends_with('\\') || at >= s.len() {
             return at;
         }
         at += 1;
+        from = at;
     }
 }
 

@@ -67,6 +67,7 @@ fn members_lie_as_in_c() {
             "struct b { long l; }; struct a { char c; struct b b; char n[sizeof(struct b)]; };",
             "24 int8 c@0 struct b b@64 int8[8] n@128",
         ),
+        ("#define N 1 /* over\n lines */ // and /* one\nstruct a { char n[N]; };", "1 int8[1] n@0"),
         ("union a { int i; char c[5]; };", "8 int32 i@0 int8[5] c@0"),
         ("struct a { char n[AF_INET6 + sizeof(int *)]; } // comment", "18 int8[18] n@0"),
         (
