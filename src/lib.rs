@@ -99,25 +99,25 @@ pub enum Stage<'a> {
     OptIr(&'a ir::Module),
 }
 
-/// Compiles the script in file `main` of `sources`.
+/// Compiles the script that these files of `sources` make up, one after the other.
 pub fn compile(
     sources: SourceMap,
-    main: FileId,
+    files: &[FileId],
     config: &lang::Config,
     world: &dyn world::World,
 ) -> Compiled {
-    compile_watched(sources, main, config, world, &mut |_| {})
+    compile_watched(sources, files, config, world, &mut |_| {})
 }
 
 /// As [`compile`], and shows what each stage made.
 pub fn compile_watched(
     mut sources: SourceMap,
-    main: FileId,
+    files: &[FileId],
     config: &lang::Config,
     world: &dyn world::World,
     see: &mut dyn FnMut(Stage<'_>),
 ) -> Compiled {
-    let (script, mut diags) = syntax::parse::parse(main, &sources.files[main].text);
+    let (script, mut diags) = parse(&sources, files);
     let (expanded, found) = expand::expand(script, &mut sources, world, &config.params);
     diags.append(found);
     let script = expanded.script;
@@ -142,4 +142,18 @@ pub fn compile_watched(
     diags.append(found);
     let image = if diags.has_errors() { None } else { Some(image) };
     Compiled { image, diags, sources }
+}
+
+/// The trees of the files as one.
+fn parse(sources: &SourceMap, files: &[FileId]) -> (syntax::ast::Script, Diags) {
+    let mut diags = Diags::default();
+    let mut whole = syntax::ast::Script { shebang: None, items: Vec::new(), comments: Vec::new() };
+    for &file in files {
+        let (script, found) = syntax::parse::parse(file, &sources.files[file].text);
+        diags.append(found);
+        whole.shebang = whole.shebang.or(script.shebang);
+        whole.items.extend(script.items);
+        whole.comments.extend(script.comments);
+    }
+    (whole, diags)
 }

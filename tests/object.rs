@@ -68,7 +68,7 @@ fn lines(text: &[u8]) -> Vec<String> {
 fn compile(script: &str, world: &LinuxWorld) -> Image {
     let mut sources = SourceMap::new();
     let main = sources.add(Source::new("object", script));
-    let compiled = awl::compile(sources, main, &Config::default(), world);
+    let compiled = awl::compile(sources, &[main], &Config::default(), world);
     compiled.image.unwrap_or_else(|| panic!("{script}: {:?}", compiled.diags))
 }
 

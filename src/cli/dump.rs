@@ -53,7 +53,7 @@ fn compiled(options: &Options, say: &Say, see: &mut dyn FnMut(Stage<'_>)) -> Res
     let unit = source::read(options, say)?;
     let world = source::world(options, say)?;
     let Compiled { image, diags, sources } =
-        crate::compile_watched(unit.sources, unit.main, &unit.config, world.as_ref(), see);
+        crate::compile_watched(unit.sources, &unit.files, &unit.config, world.as_ref(), see);
     say.diags(&sources, diags);
     image.ok_or(1)
 }

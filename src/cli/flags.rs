@@ -77,7 +77,6 @@ use Takes::{Many, Nothing, One, Word};
 flags! {
     Script: {
         'e' "expr" One("PROGRAM"), "run this text; of several, the last";
-        'I' "include-dir" Many("DIR"), "look for imported and included files here too";
         ' ' "include" Many("FILE"), "put #include FILE before the script";
         ' ' "unsafe" Nothing, "allow what changes the system: system(), signal(), override()";
         ' ' "fmt" Nothing, "print the script in the standard layout and exit; with -o, into that file";
@@ -110,6 +109,7 @@ flags! {
         'V' "version" Nothing, "show the version";
     }
     WithoutEffect: {
+        'I' "include-dir" Many("DIR"), "files are looked for beside the one that names them";
         'b' "btf" Nothing, "BTF is always used where there is any";
         'k' "warnings" Nothing, "failed reads and lookups are not counted";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";

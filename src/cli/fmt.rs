@@ -16,8 +16,9 @@ pub fn fmt(options: &Options, say: Say) -> u8 {
         Ok(unit) => unit,
         Err(status) => return status,
     };
-    let text = &unit.sources.files[unit.main].text;
-    let (_, diags) = syntax::parse::parse(unit.main, text);
+    let main = unit.main();
+    let text = &unit.sources.files[main].text;
+    let (_, diags) = syntax::parse::parse(main, text);
     if diags.has_errors() {
         say.diags(&unit.sources, diags);
         return 1;

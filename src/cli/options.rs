@@ -68,7 +68,6 @@ pub struct Options {
     /// `None`: not given.
     pub color: Option<ColorChoice>,
     pub unsafe_: bool,
-    pub include_dirs: Vec<String>,
     pub includes: Vec<String>,
     pub debug: Vec<String>,
     pub emit_elf: Option<String>,
@@ -164,7 +163,6 @@ impl Options {
             no_warnings: given.has("no-warnings"),
             color,
             unsafe_: given.has("unsafe"),
-            include_dirs: given.many("include-dir"),
             includes: given.many("include"),
             debug: stages(&given.many("debug"))?,
             emit_elf: given.one("emit-elf"),

@@ -78,7 +78,7 @@ fn compiled(
     show: impl Fn(&Say, &SourceMap, Diags),
 ) -> Result<Rc<Image>, u8> {
     let Compiled { image, diags, sources } =
-        crate::compile(unit.sources.clone(), unit.main, &unit.config, world);
+        crate::compile(unit.sources.clone(), &unit.files, &unit.config, world);
     show(say, &sources, diags);
     image.map(Rc::new).ok_or(1)
 }

@@ -16,8 +16,19 @@ use std::path::Path;
 /// A script ready to compile.
 pub struct Unit {
     pub sources: SourceMap,
-    pub main: FileId,
+    /// What `--include` adds, if anything, then the script.
+    pub files: Vec<FileId>,
     pub config: Config,
+}
+
+impl Unit {
+    /// The script's own file.
+    pub fn main(&self) -> FileId {
+        match self.files.last() {
+            Some(file) => *file,
+            None => crate::bug!("a unit without files"),
+        }
+    }
 }
 
 /// Reads the script and the settings; `Err` is the exit status after something was said.
@@ -37,9 +48,13 @@ pub fn read(options: &Options, say: &Say) -> Result<Unit, u8> {
     })?;
     let text = text(&name, bytes, say)?;
     let mut sources = SourceMap::new();
-    let prefix: String = options.includes.iter().map(|f| format!("#include \"{f}\"\n")).collect();
-    let main = sources.add(Source::new(name, prefix + &text));
-    Ok(Unit { sources, main, config: settings(options, say)? })
+    let mut files = Vec::new();
+    if !options.includes.is_empty() {
+        let includes: String = options.includes.iter().map(|f| format!("#include \"{f}\"\n")).collect();
+        files.push(sources.add(Source::new("--include", includes)));
+    }
+    files.push(sources.add(Source::new(name, text)));
+    Ok(Unit { sources, files, config: settings(options, say)? })
 }
 
 /// Bytes as text; what is not UTF-8 outside of strings means nothing in a script, so it is refused with its place.
