@@ -70,8 +70,11 @@ fn deciders(func: &Func) -> IndexVec<Block, bool> {
 
 /// Leads ways past the branches that they decide; whether there was one.
 fn thread(func: &mut Func) -> bool {
-    let known = constants(func);
     let deciders = deciders(func);
+    if !deciders.iter().any(|&d| d) {
+        return false;
+    }
+    let known = constants(func);
     let mut changed = false;
     for b in func.blocks.indices() {
         let mut term = std::mem::replace(&mut func.blocks[b].term, Term::None);

@@ -3,10 +3,13 @@
 //! The builder makes one for each variable that is read where ways meet; most variables were assigned before.
 
 use super::replace::Replace;
-use crate::base::{Idx, IndexVec};
+use crate::base::IndexVec;
 use crate::ir::{Block, Func, Value};
 
 pub fn run(func: &mut Func) {
+    if func.blocks.iter_enumerated().all(|(b, data)| b == func.entry || data.params.is_empty()) {
+        return;
+    }
     let mut replace = Replace::new(func);
     let reachable = reachable(func);
     loop {
@@ -42,7 +45,7 @@ fn trivial_params(
 ) -> Vec<(Block, usize, Value)> {
     let mut only: IndexVec<Block, Vec<Given>> =
         func.blocks.iter().map(|d| vec![Given::Nothing; d.params.len()]).collect();
-    for (b, data) in func.blocks.iter_enumerated().filter(|&(b, _)| reachable[b]) {
+    for (_, data) in func.blocks.iter_enumerated().filter(|&(b, _)| reachable[b]) {
         for t in data.term.targets() {
             let to = t.block();
             for (n, &arg) in t.args.iter().enumerate() {
@@ -52,7 +55,6 @@ fn trivial_params(
                 }
             }
         }
-        debug_assert!(b.index() < func.blocks.len());
     }
     let mut found = Vec::new();
     for (b, given) in only.iter_enumerated().filter(|&(b, _)| b != func.entry) {
