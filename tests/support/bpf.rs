@@ -55,7 +55,7 @@ impl Loaded {
             }
         }
         let prog = load(&insns)?;
-        let value_sizes = image.maps.iter().map(|m| stride(m)).collect();
+        let value_sizes = image.maps.iter().map(stride).collect();
         Ok(Loaded { prog, maps, value_sizes })
     }
 
