@@ -199,7 +199,10 @@ impl LowerCx for CallCx<'_, '_, '_> {
         self.f.m.string(text)
     }
     fn context_arg(&mut self, i: u32, ty: &Ty) -> Operand {
-        Operand::Val(self.f.typed_arg(i, ty, None))
+        Operand::Val(match ty {
+            Ty::Int { bits: 64, .. } => self.f.arg_number(i),
+            _ => self.f.typed_arg(i, ty, None),
+        })
     }
     fn reads_directly(&self) -> bool {
         self.f.reads_directly()

@@ -36,6 +36,24 @@ impl Fx<'_, '_> {
         self.b.load(Size::B8, ctx, 8 * i as i32)
     }
 
+    /// The same as a plain number, also where the verifier knows it as a pointer.
+    pub fn arg_number(&mut self, i: u32) -> Value {
+        let is_pointer = match self.context() {
+            Ctx::BtfArgs { args, .. } => {
+                let members = self.m.struct_def(*args).members.as_deref().unwrap_or(&[]);
+                members.get(i as usize).is_some_and(|m| matches!(m.ty, Ty::Ptr { .. }))
+            }
+            Ctx::SysEnter(_) | Ctx::SysExit(_) => i == 0,
+            Ctx::None | Ctx::Regs { .. } | Ctx::Record(_) | Ctx::RawArgs | Ctx::Perf => false,
+        };
+        let v = self.raw_arg(i);
+        if !is_pointer {
+            return v;
+        }
+        let p = self.b.retype(v, Kind::BtfOrNull);
+        self.number_of_pointer(p)
+    }
+
     /// The same as a value of type `ty`.
     pub fn typed_arg(&mut self, i: u32, ty: &Ty, tag: Option<&str>) -> Value {
         let kind = match ty {
