@@ -70,6 +70,7 @@ codes! {
     SIGN "W0317" "signs mixed" "A signed and an unsigned integer of 64 bits have no common type; both are taken as signed.";
     LOSSY "W0318" "value does not fit" "The value is changed to fit.";
     DEPRECATED "W0319" "old spelling" "This spelling is still accepted; there is a newer one.";
+    TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";
     PROBE_SYNTAX "E0402" "wrong attach point" "`awl help PROBETYPE` shows how its attach points are written.";
     PROBE_MISSING "E0403" "nothing to attach to" "`awl -l PATTERN` lists what there is. The setting missing_probes (warn, ignore) lets a script run without it.";

@@ -14,6 +14,9 @@ use crate::ty::Ty;
 use hir::{Expr, ExprKind};
 use std::collections::BTreeMap;
 
+/// Maps of a script, at most.
+const MAPS_MAX: usize = 1000;
+
 /// Maps of a script and what is known of them.
 pub struct Maps {
     list: IndexVec<MapId, Info>,
@@ -353,6 +356,11 @@ impl Checker<'_> {
 
     /// The maps as they end up.
     pub fn finish_maps(&mut self) -> IndexVec<MapId, hir::Map> {
+        if self.maps.list.len() > MAPS_MAX {
+            let (n, span) = (self.maps.list.len(), self.maps.list[MapId::new(MAPS_MAX)].span);
+            let message = format!("the script has {n} maps, and the limit is {MAPS_MAX}");
+            self.diags.push(Diag::error(&codes::TOO_MANY_MAPS, span, message));
+        }
         let mut maps = IndexVec::new();
         for i in 0..self.maps.list.len() {
             let map = self.finish_map(MapId::new(i));

@@ -484,6 +484,8 @@ fn big_scripts_end_soon() {
     let unknown: String = (0..2000).map(|i| format!("print(@m{i}); print($v{i}); f{i}(); ")).collect();
     let n = codes(&format!("begin {{ {unknown} }}")).len();
     assert!((50..=101).contains(&n), "{n}");
+    let maps: String = (0..1001).map(|i| format!("@m{i} = 1; ")).collect();
+    assert_eq!(codes(&format!("begin {{ {maps} }}")), ["E0329"]);
     // Each map has its type from the next one, in the order that takes the most rounds.
     let deps =
         |n| (0..n).map(|i| format!("@m{i} = @m{}; ", i + 1)).collect::<String>() + &format!("@m{n} = 1;");
