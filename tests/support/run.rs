@@ -23,15 +23,40 @@ pub struct Programs {
     pub slowness: u64,
 }
 
+/// Runs of a case that may be repeated.
+const N_TRIES: usize = 5;
+
 /// Runs a case and says why it fails.
 pub fn run(case: &KernelCase, programs: &Programs) -> Result<(), String> {
-    let dir = scratch_dir(&case.name)?;
-    let result = run_in(case, programs, &dir);
-    let _ = std::fs::remove_dir_all(&dir);
-    result
+    let again = if case.again_if.is_empty() { None } else { Some(expect::pattern(&case.again_if)?) };
+    let mut n_left = N_TRIES;
+    loop {
+        n_left -= 1;
+        let dir = scratch_dir(&case.name)?;
+        let result = run_in(case, programs, &dir);
+        let _ = std::fs::remove_dir_all(&dir);
+        let Err(failure) = result else { return Ok(()) };
+        let says_nothing = again.as_ref().is_some_and(|re| failure.stderr.lines().any(|l| re.is_match(l)));
+        if !says_nothing || n_left == 0 {
+            return Err(failure.why);
+        }
+    }
 }
 
-fn run_in(case: &KernelCase, programs: &Programs, dir: &Path) -> Result<(), String> {
+/// Why a run failed.
+struct Failure {
+    why: String,
+    /// What awl said, where it came to an end.
+    stderr: String,
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Failure {
+        Failure { why, stderr: String::new() }
+    }
+}
+
+fn run_in(case: &KernelCase, programs: &Programs, dir: &Path) -> Result<(), Failure> {
     let deadline = Instant::now() + Duration::from_secs(case.timeout_s * programs.slowness);
     let mut variables = Variables::new(programs, dir);
     let mut load = Held::start(&case.load, &variables, dir)?;
@@ -49,19 +74,21 @@ fn run_in(case: &KernelCase, programs: &Programs, dir: &Path) -> Result<(), Stri
             load.finish(deadline, &mut variables)?;
         }
     } else if load.is_some() {
-        return Err(format!("awl ended before it attached\n{}", awl.printed().shown()));
+        return Err(format!("awl ended before it attached\n{}", awl.printed().shown()).into());
     }
     if let (End::InterruptAfterMs(ms), true) = (case.end, is_attached) {
         std::thread::sleep(Duration::from_millis(ms));
         awl.signal("INT");
     }
     if awl.wait(deadline).is_none() {
-        return Err(format!("awl does not end within {} s\n{}", case.timeout_s, awl.printed().shown()));
+        let why = format!("awl does not end within {} s\n{}", case.timeout_s, awl.printed().shown());
+        return Err(why.into());
     }
     if let (Some(load), Load::Lingering(_)) = (&mut load, &case.load) {
         load.finish(deadline, &mut variables)?;
     }
-    compare(case, &variables, &awl.printed())
+    let printed = awl.printed();
+    compare(case, &variables, &printed).map_err(|why| Failure { why, stderr: printed.stderr })
 }
 
 /// Checks every expectation, and what holds for every case.
@@ -77,7 +104,7 @@ fn compare(case: &KernelCase, variables: &Variables, printed: &Printed) -> Resul
         problems.extend(expect::check("expect-exit", "0", printed).err());
     }
     if !expects("expect-stderr") {
-        problems.extend(expect::stderr_is_quiet(printed, &case.allowed_stderr).err());
+        problems.extend(expect::stderr_is_quiet(printed, &[&case.allowed_stderr, &case.again_if]).err());
     }
     if problems.is_empty() { Ok(()) } else { Err(format!("{}\n{}", problems.join("\n"), printed.shown())) }
 }
