@@ -3,7 +3,7 @@
 /// One kind of diagnostic.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
-    /// `E` (error), `W` (warning) and four digits: 01xx syntax, 02xx names, 03xx types, 04xx probes,
+    /// `E` (error), `W` (warning), `N` (note, shown with -v) and four digits: 01xx syntax, 02xx names, 03xx types, 04xx probes,
     /// 05xx limits and kernel, 06xx run time, 07xx command line.
     pub id: &'static str,
     /// A few words.
@@ -81,6 +81,7 @@ codes! {
     NO_PROBES "E0408" "no probes" "A script needs at least one probe.";
     TOO_MANY_PROBES "E0409" "too many probes" "The settings max_probes and max_bpf_progs raise the limits.";
     PROBE_MISSING_WARNING "W0410" "nothing to attach to" "The probe is left out, as the setting missing_probes allows.";
+    PROBE_ABSENT "N0411" "left out" "An optional attach point, or an alternative to another (optional A, A || B), does not exist here. It is left out.";
     STACK "E0501" "stack exhausted" "The kernel gives a program 512 bytes of stack for a whole chain of calls. Values that are needed at the same time share it.";
     SCRATCH "E0502" "scratch memory exhausted" "Values too big for the stack lie in per-CPU memory, of which the kernel gives 32 KiB at a time.";
     CALL_DEPTH "E0503" "calls nest too deep" "The kernel lets functions call each other 8 deep.";

@@ -8,6 +8,8 @@ use super::span::Span;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Severity {
+    /// Good to know; shown with `-v` alone.
+    Note,
     Warning,
     Error,
 }
@@ -42,6 +44,9 @@ impl Diag {
     }
     pub fn warning(code: &'static Code, span: Span, message: impl Into<String>) -> Diag {
         Diag { severity: Severity::Warning, ..Diag::error(code, span, message) }
+    }
+    pub fn remark(code: &'static Code, span: Span, message: impl Into<String>) -> Diag {
+        Diag { severity: Severity::Note, ..Diag::error(code, span, message) }
     }
     pub fn label(mut self, text: impl Into<String>) -> Diag {
         self.label = text.into();

@@ -25,12 +25,12 @@ const WIDTH_MAX: usize = 240;
 /// How many steps of an expansion are shown.
 const ORIGINS_MAX: usize = 8;
 
-/// All diagnostics with the text that they speak of: errors first, then warnings, each in its order.
+/// All diagnostics with the text that they speak of: errors first, then warnings, then notes, each in its order.
 pub fn render(map: &SourceMap, diags: &Diags, color: Color) -> String {
     let chars = Chars { snippet_start: "╭─".into(), ..Chars::box_drawing() };
     let config = Config { chars, ..Config::default() };
     let mut out = String::new();
-    for severity in [Severity::Error, Severity::Warning] {
+    for severity in [Severity::Error, Severity::Warning, Severity::Note] {
         for (i, d) in diags.list.iter().enumerate().filter(|(_, d)| d.severity == severity) {
             let again = |e: &Diag| (e.span, &e.message, e.severity) == (d.span, &d.message, severity);
             if !diags.list[..i].iter().any(again) {
@@ -70,6 +70,7 @@ fn severity_word(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
+        Severity::Note => "note",
     }
 }
 
@@ -99,6 +100,7 @@ impl View<'_> {
         let severity = match diag.severity {
             Severity::Error => cs::Severity::Error,
             Severity::Warning => cs::Severity::Warning,
+            Severity::Note => cs::Severity::Note,
         };
         let mut labels = Vec::new();
         let mut notes: Vec<String> = Vec::new();

@@ -3,6 +3,7 @@
 use super::flags::{FLAGS, Flag, Section, Takes, spelling};
 use crate::base::codes;
 use crate::base::diag::nearest;
+use crate::lang::additions::{ADDITIONS, Addition};
 use crate::lang::aggs::{self, AggRow};
 use crate::lang::builtins;
 use crate::lang::config::SETTINGS;
@@ -77,6 +78,7 @@ pub fn topic(name: &str) -> Result<String, Option<&'static str>> {
     // `argN` stands for all of its kind, and only here is it called so.
     let row = builtins::all().find(|r| r.name == bare).or_else(|| builtins::find(bare));
     let text = agg.or_else(|| row.map(builtin)).or_else(|| probes::find(bare).map(probe));
+    let text = text.or_else(|| ADDITIONS.iter().find(|r| r.name == bare).map(addition));
     let text = text.or_else(|| setting(bare)).or_else(|| code(bare)).or_else(|| flag(bare));
     text.ok_or_else(|| nearest(bare, names()))
 }
@@ -87,7 +89,8 @@ fn names() -> impl Iterator<Item = &'static str> {
     let aggs = aggs::ALL.iter().map(|r| r.name);
     let probes = probes::KINDS.iter().map(|r| r.name);
     let settings = SETTINGS.iter().map(|r| r.name);
-    builtins.chain(aggs).chain(probes).chain(settings).chain(codes::ALL.iter().map(|c| c.id))
+    let additions = ADDITIONS.iter().map(|r| r.name);
+    builtins.chain(aggs).chain(probes).chain(additions).chain(settings).chain(codes::ALL.iter().map(|c| c.id))
 }
 
 /// `awl help` without a topic.
@@ -107,6 +110,7 @@ pub fn topics() -> String {
     };
     section("aggregations", aggs::ALL.iter().map(|r| (r.name, r.doc)).collect());
     section("probe types", probes::KINDS.iter().map(|r| (r.name, r.doc)).collect());
+    section("what awl adds", ADDITIONS.iter().map(|r| (r.name, r.doc)).collect());
     section("settings", SETTINGS.iter().map(|r| (r.name, r.doc)).collect());
     section("diagnostics", codes::ALL.iter().map(|c| (c.id, c.title)).collect());
     let made = [
@@ -201,6 +205,10 @@ fn probe(row: &'static ProbeKind) -> String {
     out + &example(row.example)
 }
 
+fn addition(row: &'static Addition) -> String {
+    format!("{}\n\n{}\n{}", row.syntax, row.doc, example(row.example))
+}
+
 fn setting(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let bare = lower.strip_prefix("bpftrace_").or_else(|| lower.strip_prefix("awl_")).unwrap_or(&lower);
@@ -253,6 +261,10 @@ fn man() -> String {
     for row in builtins::all() {
         let call = signature(row.name, row.form, row.params);
         out.push_str(&format!(".TP\n.B {}\n{}\n", escape(&call), escape(row.doc)));
+    }
+    out.push_str(".SH WHAT AWL ADDS\n");
+    for row in ADDITIONS {
+        out.push_str(&format!(".TP\n.B {}\n{}\n", escape(row.syntax), escape(row.doc)));
     }
     out.push_str(".SH AGGREGATIONS\n");
     for row in aggs::ALL {

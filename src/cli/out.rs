@@ -133,6 +133,7 @@ impl Out {
         let diag = match severity {
             Severity::Error => Diag::error(code, span, text),
             Severity::Warning => Diag::warning(code, span, text),
+            Severity::Note => Diag::remark(code, span, text),
         };
         self.sink.flush();
         self.say.short(sources, &diag);

@@ -162,6 +162,9 @@ fn missing_probes(say: &Say, image: &Image, added: &Added) {
         let diag = Diag::warning(&codes::NOT_ATTACHED, span_of(Some(image), e), attach_text(e));
         say.diag(&image.sources, Diag { hint: e.hint.clone(), ..diag });
     }
+    for e in &added.left_out {
+        say.diag(&image.sources, Diag::remark(&codes::PROBE_ABSENT, span_of(Some(image), e), attach_text(e)));
+    }
 }
 
 /// The longest wait between two looks at whether the output still has a reader.

@@ -18,6 +18,8 @@ pub struct Say {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Warnings {
+    /// With notes, too.
+    All,
     Shown,
     Silent,
 }
@@ -33,7 +35,11 @@ impl Say {
             Some(ColorChoice::Auto) | None if io::stderr().is_terminal() && !is_plain => Color::Always,
             Some(ColorChoice::Auto) | None => Color::Never,
         };
-        let warnings = if options.no_warnings { Warnings::Silent } else { Warnings::Shown };
+        let warnings = match (options.no_warnings, options.verbose) {
+            (true, _) => Warnings::Silent,
+            (false, true) => Warnings::All,
+            (false, false) => Warnings::Shown,
+        };
         Say { color, warnings }
     }
 
@@ -44,9 +50,16 @@ impl Say {
 
     /// Diagnostics with the text that they speak of.
     pub fn diags(&self, sources: &SourceMap, diags: Diags) {
-        let is_shown = |d: &Diag| d.severity == Severity::Error || self.warnings == Warnings::Shown;
-        let list = diags.list.into_iter().filter(is_shown).collect();
+        let list = diags.list.into_iter().filter(|d| self.shows(d.severity)).collect();
         line(&render::render(sources, &Diags { list }, self.color));
+    }
+
+    fn shows(&self, severity: Severity) -> bool {
+        match severity {
+            Severity::Error => true,
+            Severity::Warning => self.warnings != Warnings::Silent,
+            Severity::Note => self.warnings == Warnings::All,
+        }
     }
 
     pub fn diag(&self, sources: &SourceMap, diag: Diag) {
@@ -65,7 +78,7 @@ impl Say {
 
     /// What happens at run time: one line.
     pub fn short(&self, sources: &SourceMap, diag: &Diag) {
-        if diag.severity == Severity::Error || self.warnings == Warnings::Shown {
+        if self.shows(diag.severity) {
             line(&(render::render_short(sources, diag) + "\n"));
         }
     }

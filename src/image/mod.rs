@@ -58,6 +58,8 @@ pub struct Image {
     pub types: TypeTable,
     pub sources: SourceMap,
     pub config: RunConfig,
+    /// Names of attach points whose failure to attach is no error.
+    pub optional: Vec<String>,
     /// Text of `strftime` formats; a `Ty::Timestamp` value holds an index into it.
     pub strings: Vec<String>,
 }

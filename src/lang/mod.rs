@@ -4,6 +4,7 @@
 //! lowering go through the traits [`CheckCx`] and [`LowerCx`], which `sema` and `lower` implement. Help texts,
 //! completion and the README's tables are made from the rows.
 
+pub mod additions;
 pub mod aggs;
 pub mod builtins;
 pub mod config;

@@ -76,6 +76,7 @@ impl<'a> Mx<'a> {
         let image = Image {
             sources: sources.clone(),
             config: hir.config.run.clone(),
+            optional: hir.optional.clone(),
             event_base: hir.config.event_base,
             ..Image::default()
         };

@@ -67,6 +67,7 @@ impl Printer for Json {
             let severity = match m.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Note => "note",
             };
             out.extend(format!(", \"severity\": \"{severity}\"").as_bytes());
         }

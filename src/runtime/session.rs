@@ -46,6 +46,8 @@ pub struct Added {
     pub n_attached: usize,
     /// Attach points that are not, where `missing_probes` says that this is no error.
     pub missing: Vec<AttachError>,
+    /// Optional attach points that could not be attached.
+    pub left_out: Vec<AttachError>,
 }
 
 /// Why the session should end.
@@ -179,10 +181,14 @@ impl Session {
         let begin_failed = |e| LoadError::System(Problem::new("begin cannot be run", &e));
         clause.run(|p| *p == Attach::Begin).map_err(begin_failed)?;
         let errors = clause.attach(&loader, self.target.pid());
+        let is_optional = |e: &AttachError| e.points.iter().all(|p| image.optional.contains(p));
+        let (left_out, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(is_optional);
+        let n_left_out: usize = left_out.iter().map(|e| e.points.len()).sum();
         let n_failed: usize = errors.iter().map(|e| e.points.len()).sum();
         let missing = match image.config.missing_probes {
             MissingProbes::Error if !errors.is_empty() => return Err(LoadError::Attach(errors)),
-            _ if n_failed > 0 && n_failed == n_points => return Err(LoadError::Attach(errors)),
+            _ if n_failed > 0 && n_failed + n_left_out == n_points => return Err(LoadError::Attach(errors)),
+            _ if n_points > 0 && n_left_out == n_points => return Err(LoadError::Attach(left_out)),
             MissingProbes::Ignore => Vec::new(),
             MissingProbes::Error | MissingProbes::Warn => errors,
         };
@@ -196,7 +202,7 @@ impl Session {
         self.next_event += image.events.len() as u32;
         self.clauses.insert(id, clause);
         self.shared.set(globals::ENABLED, 1);
-        Ok(Added { id, n_attached: n_points - n_failed, missing })
+        Ok(Added { id, n_attached: n_points - n_failed - n_left_out, missing, left_out })
     }
 
     /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs.

@@ -2,13 +2,14 @@
 //!
 //! Comes in: a clause's attach points as written. Goes out: groups, each to become a probe of its own. Always
 //! holds: all points of a group have one provider, program type and context; a clause that says `probe` has one
-//! point a group; no point is twice in a clause.
+//! point a group; no point is twice in a clause. Of alternatives (`A || B`) the first that exists is taken; whether
+//! the machine can attach to it is seen at load.
 
 use super::{Checker, uses};
 use crate::base::{Diag, Span, codes};
-use crate::image::ProgType;
+use crate::image::{MissingProbes, ProgType};
 use crate::lang::probes::{self, ApText, Ctx, Point, Provider, ResolveCx, Uses};
-use crate::syntax::ast;
+use crate::syntax::ast::{self, Want};
 
 /// Names of providers that are accepted from older scripts. (`BEGIN` is none: every case will do.)
 const OLD_NAMES: &[&str] = &["kfunc", "kretfunc"];
@@ -63,15 +64,24 @@ fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
     let n_before = cx.diags.list.len();
     let mut resolved = Vec::new();
     let mut provider = Provider::Begin;
-    for ap in &clause.points {
-        if let Some((kind, points)) = resolve(cx, ap, &uses) {
-            provider = kind;
-            resolved.extend(points.into_iter().map(|p| (kind, p)));
+    // What a body says of its maps holds even if its probe may be, and is, left out.
+    let mut may_lack_all = false;
+    for choice in clause.points.chunk_by(|_, next| next.want == Want::Instead) {
+        let Some((kind, points)) = choose(cx, choice, &uses) else { continue };
+        provider = kind;
+        let is_optional = choice.iter().any(|p| p.want == Want::Optional);
+        may_lack_all |= is_optional;
+        let names = points.iter().map(|p| p.attach.name());
+        if is_optional {
+            cx.optional.0.extend(names);
+        } else {
+            cx.optional.1.extend(names);
         }
+        resolved.extend(points.into_iter().map(|p| (kind, p)));
     }
     let failed = cx.diags.list[n_before..].iter().any(|d| d.severity == crate::base::Severity::Error);
     if resolved.is_empty() {
-        return if failed || clause.points.is_empty() {
+        return if failed || may_lack_all || clause.points.is_empty() {
             vec![(provider, Vec::new(), true)]
         } else {
             Vec::new()
@@ -90,6 +100,61 @@ fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
         }
     }
     groups.into_iter().map(|(kind, _, _, points)| (kind, points, false)).collect()
+}
+
+/// The first of an attach point and its alternatives that exists. `None` after an error.
+fn choose(cx: &mut Checker<'_>, choice: &[ast::AttachPoint], uses: &Uses) -> Option<(Provider, Vec<Point>)> {
+    let [first, rest @ ..] = choice else { return None };
+    if first.want == Want::Needed && rest.is_empty() {
+        return resolve(cx, first, uses);
+    }
+    let mut absent = Vec::new();
+    let mut provider = None;
+    for ap in choice {
+        let outside = std::mem::take(&mut cx.diags);
+        let found = resolve(cx, ap, uses);
+        let said = std::mem::replace(&mut cx.diags, outside);
+        match found {
+            Some((kind, points)) if points.is_empty() && said.list.iter().all(is_absence) => {
+                provider.get_or_insert(kind);
+                absent.extend(said.list);
+            }
+            found => {
+                let left_out =
+                    absent.into_iter().map(|d| Diag::remark(&codes::PROBE_ABSENT, d.span, d.message));
+                cx.diags.list.extend(left_out);
+                cx.diags.append(said);
+                return found;
+            }
+        }
+    }
+    if first.want == Want::Optional {
+        let left_out = absent.into_iter().map(|d| Diag::remark(&codes::PROBE_ABSENT, d.span, d.message));
+        cx.diags.list.extend(left_out);
+    } else {
+        none_of(cx, choice, absent);
+    }
+    provider.map(|kind| (kind, Vec::new()))
+}
+
+/// Whether a diagnostic says that something is not there, rather than that it is wrong.
+fn is_absence(d: &Diag) -> bool {
+    [&codes::PROBE_MISSING, &codes::PROBE_MISSING_WARNING, &codes::PROBE_UNSUPPORTED].contains(&d.code)
+}
+
+/// Reports that no alternative exists, as the setting `missing_probes` wants it.
+fn none_of(cx: &mut Checker<'_>, choice: &[ast::AttachPoint], absent: Vec<Diag>) {
+    let (Some(first), Some(last)) = (choice.first(), choice.last()) else { return };
+    let span = first.span.to(last.span);
+    let message = "none of these attach points exists";
+    let d = match cx.config.run.missing_probes {
+        MissingProbes::Ignore => return,
+        MissingProbes::Warn => Diag::warning(&codes::PROBE_MISSING_WARNING, span, message),
+        MissingProbes::Error => {
+            Diag::error(&codes::PROBE_MISSING, span, message).hint("write optional before them to do without")
+        }
+    };
+    cx.diags.push(absent.into_iter().fold(d, |d, a| d.note(a.span, a.message)));
 }
 
 /// One attach point as written; `None` if its provider is unknown.

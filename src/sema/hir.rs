@@ -33,6 +33,8 @@ pub struct Program {
     pub maps: IndexVec<MapId, Map>,
     pub probes: IndexVec<ProbeId, Probe>,
     pub fns: IndexVec<FnId, Func>,
+    /// Names of attach points without which the script runs, too.
+    pub optional: Vec<String>,
     pub config: Config,
 }
 

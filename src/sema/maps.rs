@@ -173,7 +173,11 @@ impl Checker<'_> {
         let id = self.map(name, span);
         let key = key.map(|parts| self.key_value(parts, span));
         let key = match key {
-            Some(key) => Some(self.with_key(id, key?, span)?),
+            Some(key) => {
+                // A key of which nothing is known, in a probe that is left out, is one all the same.
+                self.maps.list[id].keyed.get_or_insert((true, span));
+                Some(self.with_key(id, key?, span)?)
+            }
             None => {
                 self.agree_keyed(id, false, span)?;
                 None
@@ -391,6 +395,7 @@ impl Checker<'_> {
         let map = &self.maps.list[id];
         // Declared and never used, or an error has been reported.
         let value = if value.is_error() { Ty::I64 } else { value };
+        let key = key.map(|k| if k.is_error() { Ty::U64 } else { k });
         let storage = match (&map.declared, is_agg, key.is_some()) {
             (Some(d), ..) if key.is_some() => d.storage,
             (_, true, _) if map.is_swapped || self.config.session => Storage::Swapped,

@@ -72,7 +72,10 @@ pub fn check(
     let maps = cx.finish_maps();
     diags.append(std::mem::take(&mut cx.diags));
     diags.dedup();
-    let program = hir::Program { types: cx.types, maps, probes, fns: IndexVec::new(), config: cx.config };
+    let (may, must) = &cx.optional;
+    let optional = may.difference(must).cloned().collect();
+    let program =
+        hir::Program { optional, types: cx.types, maps, probes, fns: IndexVec::new(), config: cx.config };
     (program, diags)
 }
 
@@ -94,6 +97,8 @@ struct Checker<'a> {
     body: Body,
     /// Names of the script's functions, which are refused where they stand.
     fns: Vec<String>,
+    /// Names of attach points that may be missing, and of those that may not.
+    optional: (BTreeSet<String>, BTreeSet<String>),
     /// Old spellings that have been told of in this round: each once.
     told: BTreeSet<&'static str>,
 }
@@ -137,6 +142,7 @@ impl<'a> Checker<'a> {
             probe,
             body: Body::default(),
             fns: Vec::new(),
+            optional: Default::default(),
             told: BTreeSet::new(),
         }
     }

@@ -251,6 +251,40 @@ fn missing_probes_can_be_allowed() {
 }
 
 #[test]
+fn optional_points_may_be_missing() {
+    assert_eq!(codes("optional kprobe:nosuch { } begin { }"), ["N0411"]);
+    // What a probe that is left out does to maps still counts.
+    assert_eq!(codes("optional kprobe:nosuch { @[arg0] = arg1; } end { clear(@); }"), ["N0411"]);
+    assert_eq!(codes("optional tracepoint:no:no { @[args.x] = args.y; } end { clear(@); }"), ["N0411"]);
+    assert_eq!(codes("optional kprobe:nosuch { print(pidd); } begin { }"), ["E0201", "N0411"]);
+    assert_eq!(codes("optional kprobe:nosuch { }"), ["E0408", "N0411"]);
+    assert_eq!(codes("optional kprob:f { } begin { }"), ["E0401"]);
+    assert_eq!(codes("optional tracepoint:no { } begin { }"), ["E0402"]);
+    let program = ok("optional begin { }");
+    assert_eq!(program.optional, ["begin"]);
+    assert!(ok("optional begin { } begin { }").optional.is_empty());
+}
+
+#[test]
+fn the_first_alternative_that_exists() {
+    let name = |text: &str| check_with(text, Config::default(), &[]).0.probes.raw[0].points[0].attach.name();
+    let open = "tracepoint:syscalls:sys_enter_openat";
+    assert_eq!(name(&format!("kprobe:nosuch || {open} || begin {{ }}")), open);
+    assert_eq!(name(&format!("kprobe:nosuch||{open} {{ }}")), open);
+    assert_eq!(name(&format!("optional kprobe:nosuch || {open} {{ }}")), open);
+    assert_eq!(codes("begin || kprobe:nosuch { }"), Vec::<&str>::new());
+    assert_eq!(codes("kprobe:nosuch || tracepoint:no:no { } begin { }"), ["E0403"]);
+    assert_eq!(codes("kprobe:nosuch || kprob:x { } begin { }"), ["E0401", "N0411"]);
+    let ignore = "config = { missing_probes = ignore }";
+    assert_eq!(
+        codes(&format!("{ignore} kprobe:nosuch || tracepoint:no:no {{ }} begin {{ }}")),
+        Vec::<&str>::new()
+    );
+    let both = ok(&format!("optional kprobe:nosuch, {open}, tracepoint:no:no || {open} {{ }}"));
+    assert_eq!((both.probes.len(), both.probes.raw[0].points.len()), (1, 1));
+}
+
+#[test]
 fn arithmetic_has_its_types() {
     for (text, want) in [
         ("1 + 1", "int64"),

@@ -116,11 +116,23 @@ pub struct Probe {
     pub span: Span,
 }
 
+/// Whether an attach point has to exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// It must.
+    Needed,
+    /// `optional`: it may be missing, and all alternatives to it, too.
+    Optional,
+    /// `||`: taken only if the one before it in the list is missing.
+    Instead,
+}
+
 /// One attach point, split at `:` outside quotes. `uprobe:"/a b":f` has the parts `uprobe`, `/a b`, `f`.
 /// Positional parameters in it stay as `$1` until `expand`.
 #[derive(Clone, Debug)]
 pub struct AttachPoint {
     pub parts: Vec<ApPart>,
+    pub want: Want,
     pub span: Span,
 }
 

@@ -124,7 +124,13 @@ impl<'s> Cx<'s> {
         }
         let span = self.span(l + start as u32, r);
         parts.push(ApPart { text: part, quoted, span });
-        AttachPoint { parts, span: self.span(l, r) }
+        AttachPoint { parts, want: Want::Needed, span: self.span(l, r) }
+    }
+
+    /// An attach point, whether it may be missing, and what stands in for it then.
+    pub fn choice(&self, mark: Want, first: AttachPoint, rest: Vec<AttachPoint>) -> Vec<AttachPoint> {
+        let rest = rest.into_iter().map(|p| AttachPoint { want: Want::Instead, ..p });
+        std::iter::once(AttachPoint { want: mark, ..first }).chain(rest).collect()
     }
 
     /// Reports a predicate without its closing slash.

@@ -276,12 +276,28 @@ impl<'s> Lexer<'s> {
                     last = None;
                     self.token();
                 }
+                Some(b'|') if self.rest().starts_with("||") => {
+                    last = None;
+                    self.token();
+                }
                 _ => {
-                    last = Some(self.out.tokens.len());
-                    self.take(Token::Point, point::point_len(self.rest()));
+                    let is_first = last.is_none();
+                    let len = point::point_len(self.rest());
+                    let kind = if is_first { self.point_or_mark(len) } else { Token::Point };
+                    last = (kind == Token::Point).then_some(self.out.tokens.len());
+                    self.take(kind, len);
                 }
             }
         }
+    }
+
+    /// The word `optional` is a mark where an attach point follows it; else it is one, or a probe's name.
+    fn point_or_mark(&self, len: usize) -> Token {
+        let after = self.pos() + len;
+        let next = self.text[skip_layout(self.text, after)..].bytes().next();
+        let is_mark = &self.text[self.pos()..after] == "optional"
+            && next.is_some_and(|b| !matches!(b, b'=' | b',' | b'{' | b'}' | b'/' | b';' | b'|'));
+        if is_mark { Token::Optional } else { Token::Point }
     }
 
     /// A predicate's tokens, up to the `/` that a `{` follows.

@@ -177,7 +177,7 @@ impl Printer<'_> {
     /// The gap between a piece and the one before it, within a statement or the head of an item.
     fn gap_before(&self, i: usize) -> Gap {
         let (prev, cur) = (&self.pieces[i - 1], &self.pieces[i]);
-        let in_head = matches!(cur.kind, Token::Point | Token::PredOpen | Token::ProbeName);
+        let in_head = matches!(cur.kind, Token::Point | Token::Optional | Token::PredOpen | Token::ProbeName);
         let closes = cur.kind.closes();
         let line = Gap::Line(self.indent() + if in_head || closes { 0 } else { 2 * INDENT });
         if prev.is_line_comment() || prev.text.contains('\n') && prev.is_comment() {

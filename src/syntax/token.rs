@@ -184,6 +184,8 @@ pub enum Token {
     Fn,
     /// A probe's own name, before `=`.
     ProbeName,
+    /// `optional` before an attach point.
+    Optional,
     /// One attach point.
     Point,
     /// The slashes around a predicate.

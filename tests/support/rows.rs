@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use awl::lang::additions::ADDITIONS;
 use awl::lang::{aggs, builtins, probes};
 use libtest_mimic::{Failed, Trial};
 
@@ -46,8 +47,12 @@ fn examples() -> Vec<Example> {
     });
     let aggs = aggs::ALL.iter().map(|row| (row.name, row.example));
     let probes = probes::KINDS.iter().map(|row| (row.name, row.example));
-    let plain =
-        aggs.chain(probes).map(|(name, script)| Example { name: name.to_owned(), script, unsafe_: false });
+    let additions = ADDITIONS.iter().map(|row| (row.name, row.example));
+    let plain = aggs.chain(probes).chain(additions).map(|(name, script)| Example {
+        name: name.to_owned(),
+        script,
+        unsafe_: false,
+    });
     builtins.chain(plain).collect()
 }
 

@@ -1,6 +1,6 @@
 //! How long an attach point is.
 //!
-//! It ends at white space, `{` or `,` outside quotes. A `/` belongs to a path and else starts a predicate or
+//! It ends at white space, `{`, `,` or `||` outside quotes. A `/` belongs to a path and else starts a predicate or
 //! a comment: a part is a path if it starts like one, or where the provider's target is a file.
 
 /// Providers whose first target is the path of a file, in lower case.
@@ -15,6 +15,8 @@ pub(super) fn point_len(s: &str) -> usize {
         match b {
             b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c | b'{' | b',' | b'}' | b';' => break,
             b'=' if part == 0 && at > 0 => break,
+            // Alternatives. The path of a file may hold any bytes.
+            b'|' if s[at..].starts_with("||") && !s[..at].contains('/') => break,
             b'"' => {
                 at = quoted_end(bytes, at);
                 continue;

@@ -343,6 +343,28 @@ fn attach_points() {
 }
 
 #[test]
+fn optional_points_and_alternatives() {
+    let wants = |text: &str| -> Vec<(String, Want)> {
+        probe(text).points.iter().map(|p| (p.parts[0].text.clone(), p.want)).collect()
+    };
+    let want = |w: &[(&str, Want)]| w.iter().map(|(p, w)| ((*p).to_owned(), *w)).collect::<Vec<_>>();
+    let (n, o, i) = (Want::Needed, Want::Optional, Want::Instead);
+    assert_eq!(wants("optional a:b, c:d {}"), want(&[("a", o), ("c", n)]));
+    assert_eq!(
+        wants("a:b||c:d || e:f, optional\ng:h/**/||i:j{}"),
+        want(&[("a", n), ("c", i), ("e", i), ("g", o), ("i", i)])
+    );
+    assert_eq!(wants("optional a:b/pid/{}"), want(&[("a", o)]));
+    // The word alone is no mark, nor is one in quotes or in a path.
+    assert_eq!(wants("optional {}"), want(&[("optional", n)]));
+    assert_eq!(wants("optional, optional /1/ {}"), want(&[("optional", n), ("optional", n)]));
+    let named = probe("optional = a:b {}");
+    assert_eq!((named.name.map(|n| n.name), named.points.len()), (Some("optional".to_owned()), 1));
+    assert_eq!(probe("u:/a||b:f {}").points.len(), 1);
+    assert_eq!(probe("u:x:cpp:\"operator||\" {}").points.len(), 1);
+}
+
+#[test]
 fn predicates() {
     for (text, pred) in [
         ("kprobe:f /pid == 1/ {}", "(pid==1)"),

@@ -1,0 +1,43 @@
+//! What awl adds to the language of bpftrace's scripts, for the manual.
+//!
+//! Always holds: nothing here changes what a script means that bpftrace accepts. Each row stands in the README's
+//! section "What awl adds", too.
+
+/// Something that is no builtin, aggregation, probe type or setting by itself.
+#[derive(Debug)]
+pub struct Addition {
+    /// `awl help NAME`
+    pub name: &'static str,
+    pub syntax: &'static str,
+    /// What it does, and why it is written like this.
+    pub doc: &'static str,
+    /// A script that runs.
+    pub example: &'static str,
+}
+
+/// All of them, in the README's order.
+pub static ADDITIONS: &[Addition] = &[Addition {
+    name: "optional",
+    syntax: "optional PROBE, PROBE || PROBE",
+    doc: "An attach point after the word optional is attached if it exists, and else left out in silence (-v says \
+          so). Of alternatives with || between them, the first that exists is attached; if none does, that is an error, but \
+          not after optional. Both work for all probe types and within lists: `optional a || b, c`. A word and an operator \
+          were chosen because ? and * are wildcards in names, and no attach point could hold white space or ||; a path that \
+          does is quoted, or has a / before it. A body is checked for what is attached; what a left-out body does to maps \
+          still decides the types of these.",
+    example: "tracepoint:block:block_io_start || tracepoint:block:block_rq_issue || begin { @[probe] = count(); } optional tracepoint:sched:no_such_event { @ = count(); } interval:s:1 { exit(); }",
+}];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_has_them_all() {
+        let readme = include_str!("../../README.md");
+        let section = readme.split("\n## ").find(|s| s.starts_with("What awl adds")).unwrap();
+        for row in ADDITIONS {
+            assert!(section.contains(&format!("`{}`", row.syntax)), "{} is not in the README", row.syntax);
+        }
+    }
+}
