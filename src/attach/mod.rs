@@ -93,7 +93,9 @@ pub fn plan(points: &[Attach], world: &dyn World) -> Vec<Unit> {
 /// How one of `n` points of a program is attached best.
 fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
     match point {
-        Attach::Begin | Attach::End | Attach::Signal(_) => Method::TestRun,
+        Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) | Attach::Bench(_) => {
+            Method::TestRun
+        }
         Attach::TpBtf { .. } | Attach::Fentry { .. } => Method::Tracing,
         Attach::SyscallTp { btf, .. } => syscall::method(*btf),
         Attach::Kprobe { .. } => kprobe::method(point, n, world),
@@ -205,7 +207,9 @@ fn attach_tracing(program: BorrowedFd, point: &Attach) -> Result<Vec<Link>, Atta
 
 fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     match point {
-        Attach::Begin | Attach::End | Attach::Signal(_) => Ok(Vec::new()),
+        Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) | Attach::Bench(_) => {
+            Ok(Vec::new())
+        }
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
         Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
         Attach::TpBtf { .. } | Attach::Fentry { .. } => attach_tracing(program, point),
@@ -243,6 +247,8 @@ pub fn order(point: &Attach) -> Order {
         Attach::Begin
         | Attach::End
         | Attach::Signal(_)
+        | Attach::Test(_)
+        | Attach::Bench(_)
         | Attach::Tracepoint { .. }
         | Attach::RawTracepoint { .. }
         | Attach::TpBtf { .. }

@@ -85,6 +85,9 @@ flags! {
         'p' "pid" One("PID"), "trace this process only, and end when it ends";
         'c' "cmd" One("COMMAND"), "run this command, and end when it ends; cpid is its process id";
         'i' "interval" One("SECS"), "print all maps every SECS seconds";
+        ' ' "test" Nothing, "run the script's test: probes, and say which fail";
+        ' ' "bench" Nothing, "run the script's bench: probes, and say how long they take";
+        ' ' "probe-filter" One("REGEX"), "of these, run those whose names match";
         ' ' "dry-run" Nothing, "end as soon as everything is attached";
     }
     Output: {

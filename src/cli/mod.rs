@@ -15,6 +15,7 @@ mod privilege;
 mod run;
 mod say;
 mod source;
+mod testing;
 
 use crate::base::codes;
 use crate::sys::collect;

@@ -2,6 +2,7 @@
 
 use super::flags::{Given, STAGES};
 use crate::base::diag::nearest;
+use crate::runtime::OnDemand;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Where the script is.
@@ -57,6 +58,9 @@ pub struct Options {
     pub command: Option<String>,
     pub interval_ms: Option<u64>,
     pub dry_run: bool,
+    /// `--test`, `--bench`
+    pub on_demand: OnDemand,
+    pub probe_filter: Option<String>,
     pub output: Option<String>,
     pub format: Format,
     pub buffering: Option<String>,
@@ -154,6 +158,8 @@ impl Options {
             command: given.one("cmd"),
             interval_ms: given.one("interval").as_deref().map(interval_ms).transpose()?,
             dry_run: given.has("dry-run"),
+            on_demand: on_demand(given)?,
+            probe_filter: given.one("probe-filter"),
             output: given.one("output"),
             format,
             buffering: given.one("buffering"),
@@ -190,6 +196,18 @@ impl Options {
             },
             ..self
         })
+    }
+}
+
+fn on_demand(given: &Given) -> Result<OnDemand, Problem> {
+    match (given.has("test"), given.has("bench")) {
+        (true, true) => Err(Problem::new("--test and --bench: not both at once")),
+        (true, false) => Ok(OnDemand::Tests),
+        (false, true) => Ok(OnDemand::Benches),
+        (false, false) if given.one("probe-filter").is_some() => {
+            Err(Problem::new("--probe-filter picks tests or benchmarks").hint("add --test or --bench"))
+        }
+        (false, false) => Ok(OnDemand::Neither),
     }
 }
 

@@ -53,10 +53,16 @@ impl Out {
         Out { printer, format: options.format, sink, say, image, text: Vec::new(), n_lost: 0 }
     }
 
+    /// Writes by the printer, beside the events.
+    pub fn print(&mut self, print: impl FnOnce(&dyn Printer, &mut Vec<u8>)) {
+        self.sink.print(|out| print(self.printer.as_ref(), out));
+    }
+
     pub fn attached(&mut self, n: usize, is_quiet: bool) {
         self.sink.print(|out| self.printer.attached(out, n));
         self.sink.flush();
-        if !is_quiet && self.format == Format::Text {
+        // A run of tests may attach nothing.
+        if n > 0 && !is_quiet && self.format == Format::Text {
             let plural = if n == 1 { "" } else { "s" };
             say::line(&format!("Attached {n} probe{plural}\n"));
         }
@@ -172,6 +178,10 @@ impl Out {
     /// Before the maps at the end.
     pub fn end_of_run(&mut self) {
         self.sink.print(|out| self.printer.end_of_run(out));
+    }
+
+    pub fn flush(&mut self) {
+        self.sink.flush();
     }
 
     /// Nothing more is waiting.

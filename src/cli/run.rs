@@ -7,7 +7,7 @@ use super::out::{self, Out};
 use super::privilege;
 use super::say::Say;
 use super::source::{self, Unit};
-use super::{FAILED_LOAD, system_text};
+use super::{FAILED_LOAD, system_text, testing};
 use crate::Compiled;
 use crate::attach::AttachError;
 use crate::base::codes;
@@ -43,8 +43,12 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         say.error(&codes::NO_FILE, format!("{path} cannot be written: {}", system_text(&e)), None);
         1
     })?;
-    let mut session =
-        Session::new(&runtime::Config { target }).map_err(|e| refuse(&say, options, &e, None))?;
+    let wanted = testing::wanted(options, &image).map_err(|p| {
+        say.problem(p);
+        1
+    })?;
+    let mut session = Session::new(&runtime::Config { target, on_demand: options.on_demand })
+        .map_err(|e| refuse(&say, options, &e, None))?;
     let (image, added) = match session.add(image.clone(), world.as_ref()) {
         Ok(added) => (image, added),
         // A kernel that does not trust a pointer as we thought it would gets the program without direct reads.
@@ -64,6 +68,11 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         return Ok(out.finish().unwrap_or(0));
     }
     session.release().map_err(|e| refuse(&say, options, &e, Some(&image)))?;
+    if let Some(wanted) = wanted {
+        let status = testing::run(&mut session, &mut out, (options, say), &image, &wanted);
+        drop(session);
+        return Ok(out.finish().unwrap_or(status));
+    }
     let stop = watch(&mut session, &mut out, options, &image);
     let status = end(&mut session, &mut out, &image, stop, &say);
     drop(session);
@@ -172,7 +181,7 @@ const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// Prints events until something says stop; `None`: there is nothing to wait for, or no one to print for.
 fn watch(session: &mut Session, out: &mut Out, options: &Options, image: &Image) -> Option<Stop> {
-    let waits = |a: &Attach| !matches!(a, Attach::Begin | Attach::End);
+    let waits = |a: &Attach| !matches!(a, Attach::Begin | Attach::End) && !a.is_on_demand();
     let only_ends = !image.programs.iter().any(|p| p.attach.iter().any(waits));
     let every = options.interval_ms.map(Duration::from_millis);
     let mut next = every.map(|e| Instant::now() + e);

@@ -50,6 +50,10 @@ pub enum Attach {
     End,
     /// Run when awl receives the signal.
     Signal(i32),
+    /// Run by `--test`: the test's name.
+    Test(String),
+    /// Run by `--bench`, many times: the benchmark's name.
+    Bench(String),
     /// A tracepoint by perf event: context is its record.
     Tracepoint {
         category: String,
@@ -133,7 +137,9 @@ impl Attach {
     /// The program type that this attach point wants.
     pub fn prog_type(&self) -> ProgType {
         match self {
-            Attach::Begin | Attach::End | Attach::Signal(_) => ProgType::RawTracepoint,
+            Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) => ProgType::RawTracepoint,
+            // The kernel repeats the run of a program of this type by itself.
+            Attach::Bench(_) => ProgType::Xdp,
             Attach::Tracepoint { .. } => ProgType::Tracepoint,
             Attach::RawTracepoint { .. } => ProgType::RawTracepoint,
             Attach::SyscallTp { btf, .. } => match btf {
@@ -148,6 +154,11 @@ impl Attach {
             | Attach::Hardware { .. }
             | Attach::Watchpoint { .. } => ProgType::PerfEvent,
         }
+    }
+
+    /// Whether it runs only where it is asked for: `--test`, `--bench`.
+    pub fn is_on_demand(&self) -> bool {
+        matches!(self, Attach::Test(_) | Attach::Bench(_))
     }
 
     /// The full name that `probe` yields and messages show: `tracepoint:syscalls:sys_enter_openat`.
@@ -168,6 +179,8 @@ impl Attach {
             Attach::Begin => "begin".into(),
             Attach::End => "end".into(),
             Attach::Signal(n) => format!("self:signal:{n}"),
+            Attach::Test(name) => format!("test:{name}"),
+            Attach::Bench(name) => format!("bench:{name}"),
             Attach::Tracepoint { category, name } => format!("tracepoint:{category}:{name}"),
             Attach::RawTracepoint { category, name } => match category.as_str() {
                 "" => format!("rawtracepoint:{name}"),

@@ -61,7 +61,8 @@ pub fn section_name(attach: &Attach) -> String {
     let module = |m: &str| if m.is_empty() { String::new() } else { format!("{m}:") };
     match attach {
         // Run by hand: a raw tracepoint without a name is not attached by itself.
-        Attach::Begin | Attach::End | Attach::Signal(_) => "raw_tp".into(),
+        Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) => "raw_tp".into(),
+        Attach::Bench(_) => "xdp".into(),
         Attach::Tracepoint { category, name } => format!("tracepoint/{category}/{name}"),
         Attach::RawTracepoint { name, .. } => format!("raw_tp/{name}"),
         Attach::TpBtf { name, .. } => format!("tp_btf/{name}"),

@@ -61,6 +61,8 @@ pub struct Fx<'m, 'a> {
     pub lens: BTreeMap<(Value, i32), Value>,
     /// Where the value being computed is wanted, if it is one of memory.
     pub dest: Option<(Value, i32)>,
+    /// What the program returns, where anybody looks at it.
+    pub retval: Option<Var>,
     /// An eight-byte slot for single reads.
     word: Option<Slot>,
     /// Slots of values that the current statements need, and those of statements that are done.
@@ -96,6 +98,7 @@ impl<'m, 'a> Fx<'m, 'a> {
             dirty: BTreeSet::new(),
             lens: BTreeMap::new(),
             dest: None,
+            retval: None,
             word: None,
             temps: Vec::new(),
             free: Vec::new(),
@@ -366,7 +369,7 @@ impl<'m, 'a> Fx<'m, 'a> {
         self.m.world.features().has(Feature::AtomicFetch)
     }
 
-    /// The finished function, which returns 0.
+    /// The finished function, which returns 0 or what `return` said.
     pub fn finish(mut self) -> ir::FuncId {
         if !self.b.terminated() {
             let exit = self.exit;
@@ -374,8 +377,11 @@ impl<'m, 'a> Fx<'m, 'a> {
         }
         let exit = self.exit;
         self.b.enter(exit);
-        let zero = self.b.iconst(0);
-        self.b.ret(zero);
+        let result = match self.retval {
+            Some(var) => self.b.get(var),
+            None => self.b.iconst(0),
+        };
+        self.b.ret(result);
         self.m.funcs.push(self.b.finish())
     }
 }

@@ -39,6 +39,7 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
         stack_bytes: 0,
     });
     let mut f = Fx::new(m, &name, &[Kind::Ctx], probe, program);
+    f.returns();
     f.right_syscall();
     f.gate();
     f.right_mode();
@@ -98,10 +99,19 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(on);
     }
 
+    /// Keeps what the script returns where awl looks at it.
+    fn returns(&mut self) {
+        if self.attach().is_on_demand() {
+            let (var, zero) = (self.b.var(Kind::Int), self.b.iconst(0));
+            self.b.set(var, zero);
+            self.retval = Some(var);
+        }
+    }
+
     /// Leaves while programs are switched off.
     fn gate(&mut self) {
         match self.attach() {
-            Attach::Begin | Attach::End | Attach::Signal(_) => return,
+            Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) | Attach::Bench(_) => return,
             Attach::Tracepoint { .. }
             | Attach::RawTracepoint { .. }
             | Attach::TpBtf { .. }
@@ -215,6 +225,8 @@ impl<'a> Fx<'_, 'a> {
             Provider::Begin
             | Provider::End
             | Provider::Own
+            | Provider::Test
+            | Provider::Bench
             | Provider::Uprobe
             | Provider::Uretprobe
             | Provider::Usdt

@@ -54,11 +54,22 @@ impl<'a> Fx<'_, 'a> {
             }
             StmtKind::Return(value) => {
                 if let Some(e) = value {
-                    self.effect(e);
+                    self.returned(e);
                 }
                 self.leave();
             }
             StmtKind::Block(block) => self.run_block(block),
+        }
+    }
+
+    /// What a probe returns: most programs have nobody who looks at it.
+    fn returned(&mut self, e: &'a Expr) {
+        match self.retval {
+            Some(var) => {
+                let v = self.val(e);
+                self.b.set(var, v);
+            }
+            None => self.effect(e),
         }
     }
 

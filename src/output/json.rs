@@ -3,7 +3,7 @@
 //! Always holds: each line is valid JSON; bytes that are not UTF-8 become U+FFFD; an integer that a double cannot
 //! hold exactly is a string.
 
-use super::{Keyed, MapText, Message, Printer, TextCall, divided, hist};
+use super::{BenchEnd, BenchResult, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist};
 use crate::base::Severity;
 use crate::ty::{AggKind, Ty};
 use crate::value::text::{self, Place};
@@ -82,6 +82,32 @@ impl Printer for Json {
     fn lost_events(&self, out: &mut Vec<u8>, n: u64) {
         let line = format!("{{\"type\": \"lost_events\", \"count\": {n}, \"data\": {{\"events\": {n}}}}}\n");
         out.extend(line.as_bytes());
+    }
+
+    fn tests(&self, _: &mut Vec<u8>, _: usize) {}
+
+    fn test_starts(&self, _: &mut Vec<u8>, _: &str) {}
+
+    fn test_ended(&self, out: &mut Vec<u8>, test: &TestEnd) {
+        open(out, "test_result");
+        out.push(b'{');
+        string(out, test.name.as_bytes());
+        let (ns, passed) = (test.took.as_nanos(), test.passed);
+        out.extend(format!(": {{\"duration\": {ns}, \"passed\": {passed}, \"output\": ").as_bytes());
+        string(out, &test.output);
+        out.extend(b"}}}\n");
+    }
+
+    fn tests_ended(&self, _: &mut Vec<u8>, _: &[TestEnd]) {}
+
+    fn benchmarks(&self, out: &mut Vec<u8>, benches: &[BenchEnd]) {
+        for bench in benches {
+            let BenchResult::Measured { average_ns, n_runs } = bench.result else { continue };
+            open(out, "benchmark_result");
+            out.push(b'{');
+            string(out, bench.name.as_bytes());
+            out.extend(format!(": {{\"average\": {average_ns}, \"iters\": {n_runs}}}}}}}\n").as_bytes());
+        }
     }
 }
 

@@ -5,9 +5,11 @@
 
 pub mod hist;
 pub mod json;
+pub mod report;
 pub mod sink;
 pub mod text;
 
+pub use report::{BenchEnd, BenchResult, TestEnd};
 pub use sink::{Buffering, Sink};
 
 use crate::base::Severity;
@@ -72,6 +74,12 @@ pub trait Printer {
     fn message(&self, out: &mut Vec<u8>, message: &Message<'_>);
     /// Events that found the ring buffer full. As above.
     fn lost_events(&self, out: &mut Vec<u8>, n: u64);
+    /// So many tests will run.
+    fn tests(&self, out: &mut Vec<u8>, n: usize);
+    fn test_starts(&self, out: &mut Vec<u8>, name: &str);
+    fn test_ended(&self, out: &mut Vec<u8>, test: &TestEnd);
+    fn tests_ended(&self, out: &mut Vec<u8>, tests: &[TestEnd]);
+    fn benchmarks(&self, out: &mut Vec<u8>, benches: &[BenchEnd]);
 }
 
 /// A value divided as `print(@m, top, div)` says: numbers, the average of `stats`, the counts of log2 histograms.

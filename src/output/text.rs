@@ -1,6 +1,6 @@
 //! Events and maps as text.
 
-use super::{Keyed, MapText, Message, Printer, TextCall, divided, hist};
+use super::{BenchEnd, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist, report};
 use crate::value::Value;
 use crate::value::text::{self, Place};
 
@@ -58,6 +58,26 @@ impl Printer for Text {
     fn message(&self, _: &mut Vec<u8>, _: &Message<'_>) {}
 
     fn lost_events(&self, _: &mut Vec<u8>, _: u64) {}
+
+    fn tests(&self, out: &mut Vec<u8>, n: usize) {
+        report::tests(out, n);
+    }
+
+    fn test_starts(&self, out: &mut Vec<u8>, name: &str) {
+        report::test_starts(out, name);
+    }
+
+    fn test_ended(&self, out: &mut Vec<u8>, test: &TestEnd) {
+        report::test_ended(out, test);
+    }
+
+    fn tests_ended(&self, out: &mut Vec<u8>, tests: &[TestEnd]) {
+        report::tests_ended(out, tests);
+    }
+
+    fn benchmarks(&self, out: &mut Vec<u8>, benches: &[BenchEnd]) {
+        report::benchmarks(out, benches);
+    }
 }
 
 #[cfg(test)]

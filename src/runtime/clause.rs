@@ -1,7 +1,7 @@
 //! One script in the session: its image, maps, programs and links.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 
 use super::error::{LoadError, Problem};
@@ -36,13 +36,14 @@ pub struct Clause {
 pub type FindMap<'a> = dyn Fn(&Map) -> Result<Option<Rc<LiveMap>>, LoadError> + 'a;
 
 impl Clause {
-    /// Makes the maps and loads the programs; attaches nothing. The loader serves [`Clause::attach`].
+    /// Makes the maps and loads the programs for the points that are wanted; attaches nothing. The loader serves [`Clause::attach`].
     pub fn load<'a>(
         image: &'a Rc<Image>,
         shared: &Shared,
         stacks: &mut StackMaps,
         user_map: &FindMap,
         world: &'a dyn World,
+        wanted: &dyn Fn(&Attach) -> bool,
     ) -> Result<(Clause, Loader<'a>), LoadError> {
         let losses = image.maps.iter().find(|m| m.role == Role::Losses).map_or(0, |m| m.value_size as usize);
         let counters = Counters::new(image, losses).map_err(|e| map_error(".losses", &e))?;
@@ -55,7 +56,8 @@ impl Clause {
         }
         let (mut programs, mut missing) = (Vec::new(), Vec::new());
         for (id, program) in image.programs.iter_enumerated() {
-            for unit in attach::plan(&program.attach, world) {
+            let points: Vec<Attach> = program.attach.iter().filter(|a| wanted(a)).cloned().collect();
+            for unit in attach::plan(&points, world) {
                 match load::load(&loader, id, unit) {
                     Ok(loaded) => programs.push(loaded),
                     // The place is not there: whether that matters is the script's to say.
@@ -107,6 +109,12 @@ impl Clause {
             }
         }
         Ok(())
+    }
+
+    /// The program of a point.
+    pub fn program_of(&self, point: &Attach) -> Option<BorrowedFd<'_>> {
+        let loaded = self.programs.iter().find(|l| l.unit.points.contains(point))?;
+        Some(loaded.fd.as_fd())
     }
 
     pub fn detaches_slowly(&self) -> bool {

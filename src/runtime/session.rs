@@ -36,6 +36,28 @@ use crate::world::World;
 pub struct Config {
     /// `-p` or `-c`
     pub target: Target,
+    /// Which points are loaded that run only on demand.
+    pub on_demand: OnDemand,
+}
+
+/// Points that run only where they are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OnDemand {
+    #[default]
+    Neither,
+    Tests,
+    Benches,
+}
+
+impl OnDemand {
+    /// Whether a point is to be loaded.
+    fn wants(self, point: &Attach) -> bool {
+        match point {
+            Attach::Test(_) => self == OnDemand::Tests,
+            Attach::Bench(_) => self == OnDemand::Benches,
+            _ => true,
+        }
+    }
 }
 
 /// What came of adding a clause.
@@ -78,7 +100,8 @@ pub struct Session {
     poller: Poller,
     signals: Signals,
     target: Watched,
-    stop: Cell<Option<Stop>>,
+    on_demand: OnDemand,
+    pub(super) stop: Cell<Option<Stop>>,
     /// When events last came; the reader does not sleep for a while after.
     last_event: Cell<Instant>,
     /// When losses were last told, and when the kernel was last asked for skipped runs.
@@ -143,6 +166,7 @@ impl Session {
             poller,
             signals,
             target,
+            on_demand: config.on_demand,
             stop: Cell::new(None),
             last_event: Cell::new(Instant::now()),
             last_losses: Cell::new(long_ago()),
@@ -172,11 +196,14 @@ impl Session {
         }
         self.need_rings(&image)?;
         self.need_processes(&image);
-        let n_points: usize = image.programs.iter().map(|p| p.attach.len()).sum();
+        let on_demand = self.on_demand;
+        let wanted = |p: &Attach| on_demand.wants(p);
+        let attached = |p: &&Attach| !p.is_on_demand();
+        let n_points = image.programs.iter().flat_map(|p| &p.attach).filter(attached).count();
         limits::raise_files(FILES_MIN + 3 * (n_points + image.maps.len()) as u64);
         let maps = &self.user_maps;
         let user_map = |map: &Map| shared_map(maps, map);
-        let loaded = Clause::load(&image, &self.shared, &mut self.stacks, &user_map, world);
+        let loaded = Clause::load(&image, &self.shared, &mut self.stacks, &user_map, world, &wanted);
         let (mut clause, loader) = loaded?;
         let begin_failed = |e| LoadError::System(Problem::new("begin cannot be run", &e));
         clause.run(|p| *p == Attach::Begin).map_err(begin_failed)?;
@@ -208,7 +235,7 @@ impl Session {
     /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs.
     pub fn is_idle(&self) -> bool {
         let mut points = self.clauses.values().flat_map(|c| &c.programs).flat_map(|l| &l.unit.points);
-        points.all(|p| matches!(p, Attach::Begin | Attach::End))
+        points.all(|p| matches!(p, Attach::Begin | Attach::End) || p.is_on_demand())
     }
 
     /// Lets the `-c` command run.
@@ -337,12 +364,12 @@ impl Session {
         Ok(Some(MapView { schema, entries, div: 1, unset: None }))
     }
 
-    fn drain(&self, take: &mut dyn FnMut(Event)) -> usize {
+    pub(super) fn drain(&self, take: &mut dyn FnMut(Event)) -> usize {
         stream::drain(&self.shared, &mut |ring, record| self.deliver(ring, record, take))
     }
 
     /// Says what was lost: at once, but no more often than each second.
-    fn tell_losses(&self, take: &mut dyn FnMut(Event)) {
+    pub(super) fn tell_losses(&self, take: &mut dyn FnMut(Event)) {
         let now = Instant::now();
         let is_due = now.duration_since(self.last_losses.get()) >= LOSSES_EACH;
         let skips_are_due = now.duration_since(self.last_skips.get()) >= LOSSES_EACH;

@@ -199,7 +199,7 @@ fn script_map(
 
 /// A session, or `None` where this machine or user cannot have one.
 fn session(target: Target) -> Option<Session> {
-    match Session::new(&Config { target }) {
+    match Session::new(&Config { target, ..Config::default() }) {
         Ok(session) => Some(session),
         Err(e) => {
             eprintln!("skipped: no session here: {e}");

@@ -5,6 +5,8 @@
 //! point a group; no point is twice in a clause. Of alternatives (`A || B`) the first that exists is taken; whether
 //! the machine can attach to it is seen at load.
 
+use std::collections::BTreeSet;
+
 use super::{Checker, uses};
 use crate::base::{Diag, Span, codes};
 use crate::image::{MissingProbes, ProgType};
@@ -46,6 +48,7 @@ pub fn groups(cx: &mut Checker<'_>, script: &ast::Script) -> Vec<Group> {
         clause_number += 1;
     }
     check_limits(cx, &groups);
+    check_names(cx, &groups);
     groups
 }
 
@@ -175,6 +178,20 @@ fn resolve(cx: &mut Checker<'_>, ap: &ast::AttachPoint, uses: &Uses) -> Option<(
         uses,
     };
     Some((kind.provider, (kind.resolve)(&mut resolve_cx, &parts)))
+}
+
+/// Each test and each benchmark is picked, and spoken of, by its name.
+fn check_names(cx: &mut Checker<'_>, groups: &[Group]) {
+    let mut seen = BTreeSet::new();
+    for group in groups {
+        for point in group.points.iter().filter(|p| p.attach.is_on_demand()) {
+            let name = point.attach.name();
+            if !seen.insert(name.clone()) {
+                let d = Diag::error(&codes::PROBE_NAME, group.span, format!("there is a {name} already"));
+                cx.diags.push(d.hint("give it another name"));
+            }
+        }
+    }
 }
 
 fn check_limits(cx: &mut Checker<'_>, groups: &[Group]) {

@@ -249,6 +249,21 @@ pub fn test_run(program: BorrowedFd) -> io::Result<u32> {
     Ok(opts.retval)
 }
 
+/// Runs an XDP program `n` times on a packet of zeros; yields what it returned last, and the mean ns of a run.
+pub fn repeat_run(program: BorrowedFd, n: u32) -> io::Result<(u32, u32)> {
+    let packet = [0u8; 64];
+    let mut opts = libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as u64,
+        data_in: packet.as_ptr().cast(),
+        data_size_in: packet.len() as u32,
+        repeat: n as i32,
+        ..Default::default()
+    };
+    // SAFETY: the packet outlives the call.
+    check(unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &mut opts) })?;
+    Ok((opts.retval, opts.duration))
+}
+
 /// How often the kernel skipped the program because it was running already (kernel 5.12; else 0).
 pub fn recursion_misses(program: BorrowedFd) -> io::Result<u64> {
     let mut info = libbpf_sys::bpf_prog_info::default();

@@ -21,6 +21,12 @@ pub fn compile(area: &str, script: &str, blocks: &[&str]) -> Result<(Vec<Mark>, 
             diags.append(expand::expand(script, &mut map, &world, &[]).1);
             diags
         }
+        "probes" => {
+            let arch = awl::isa::arch::native().name.to_owned();
+            let world = SnapshotWorld::from_snapshot(Snapshot { arch, ..Snapshot::default() })?;
+            let config = awl::lang::Config::default();
+            awl::compile(map.clone(), &[file], &config, &world).diags
+        }
         _ => return Err(format!("no area is called {area}: tests/suite/compile.rs")),
     };
     let texts = blocks.iter().map(|block| text(block, &map, &diags)).collect::<Result<_, _>>()?;

@@ -82,6 +82,9 @@ fn needs(script: &str) -> BTreeSet<&'static str> {
 fn attach(awl: &Path, example: &Example, is_refused: bool) -> Result<(), String> {
     let mut command = Command::new(awl);
     command.arg("--dry-run").args(example.unsafe_.then_some("--unsafe")).args(["-e", example.script]);
+    for (probe, flag) in [("test:", "--test"), ("bench:", "--bench")] {
+        command.args(example.script.starts_with(probe).then_some(flag));
+    }
     // A pid of its own for what reads `cpid`.
     command.args(example.script.contains("cpid").then_some(["-c", "true"]).into_iter().flatten());
     let output = command.output().map_err(|e| format!("{}: {e}", awl.display()))?;

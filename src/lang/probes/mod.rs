@@ -9,6 +9,7 @@ mod kprobe;
 mod perf;
 mod raw;
 mod special;
+mod test;
 mod timer;
 mod tracepoint;
 mod uprobe;
@@ -28,6 +29,8 @@ pub enum Provider {
     End,
     /// `self:signal:SIGUSR1`
     Own,
+    Test,
+    Bench,
     Kprobe,
     Kretprobe,
     Fentry,
@@ -148,6 +151,8 @@ pub static KINDS: &[&ProbeKind] = &[
     &special::BEGIN,
     &special::END,
     &special::OWN,
+    &test::TEST,
+    &test::BENCH,
     &tracepoint::ROW,
     &raw::ROW,
     &kprobe::KPROBE,
@@ -164,7 +169,7 @@ pub static KINDS: &[&ProbeKind] = &[
 ];
 
 /// Probe types of the language that awl does not have yet, with their short names.
-const MISSING: &[(&str, &str)] = &[("usdt", "U"), ("iter", "it"), ("test", ""), ("bench", "")];
+const MISSING: &[(&str, &str)] = &[("usdt", "U"), ("iter", "it")];
 
 /// The row of a provider. Providers without a row never leave `find`.
 pub fn row(provider: Provider) -> &'static ProbeKind {

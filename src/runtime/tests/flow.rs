@@ -113,10 +113,14 @@ fn the_end_of_a_process_is_seen() {
 
 #[test]
 fn a_process_that_is_not_there_is_named() {
-    let e = Session::new(&Config { target: Target::Pid(0x3f_ffff) }).err().expect("no such process");
+    let e = Session::new(&Config { target: Target::Pid(0x3f_ffff), ..Config::default() })
+        .err()
+        .expect("no such process");
     assert!(e.to_string().contains("4194303"), "{e}");
     let argv = vec!["no-such-command".to_owned()];
-    let e = Session::new(&Config { target: Target::Command(argv) }).err().expect("no such command");
+    let e = Session::new(&Config { target: Target::Command(argv), ..Config::default() })
+        .err()
+        .expect("no such command");
     assert!(e.to_string().contains("no-such-command"), "{e}");
 }
 

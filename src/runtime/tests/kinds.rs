@@ -94,7 +94,7 @@ fn uprobes_by_perf_event_where_there_are_no_multi_links() {
     session.shared.need_output(0).expect("a ring");
     session.shared.need_control().expect("a ring");
     let (clause, loader): (Clause, _) =
-        Clause::load(&image, &session.shared, &mut stacks, &no_maps, &world).expect("a clause");
+        Clause::load(&image, &session.shared, &mut stacks, &no_maps, &world, &|_| true).expect("a clause");
     use std::os::fd::AsFd;
     let loaded = crate::runtime::load::load(&loader, crate::image::ProgramId(0), unit).expect("loads");
     let (links, errors) =
@@ -190,7 +190,7 @@ fn touch_new_pages(n: usize) {
 
 #[test]
 fn counters_of_a_process_follow_its_threads() {
-    let config = Config { target: Target::Pid(std::process::id()) };
+    let config = Config { target: Target::Pid(std::process::id()), ..Config::default() };
     let Ok(mut session) = Session::new(&config) else {
         eprintln!("skipped: no session here");
         return;
