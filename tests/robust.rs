@@ -1,7 +1,8 @@
 //! Whatever text comes in, the compiler answers: no panic, no hang, no place outside of the text.
 //!
-//! Comes in: the scripts of all cases, mutilated by fixed seeds, and shapes that are large, deep or no text at
-//! all. Always holds: the same seeds make the same texts, so that what fails once fails again.
+//! Comes in: the scripts of all cases, of the examples and of the library, mutilated by fixed seeds, and shapes that
+//! are large, deep or no text at all. Always holds: the same seeds make the same texts, so that what fails once fails
+//! again. Parsing sees all of them; the whole compiler, on the machine of the fixture, sees them too, but fewer.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,10 +10,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use awl::base::{Diags, Source, SourceMap};
+use awl::lang::Config;
 use awl::syntax::parse;
+use awl::world::fixture::FixtureWorld;
 
 /// How many mutilated scripts are tried.
 const N_MUTANTS: u64 = 3000;
+/// How many of them the whole compiler sees; they are cut less, so that more is left to compile.
+const N_COMPILED: u64 = 1500;
 /// The time that any one text may take, on a busy machine and unoptimised.
 const TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -21,10 +26,30 @@ fn mutilated_scripts() {
     let scripts = scripts();
     assert!(scripts.len() > 20, "the cases are read");
     for seed in 1..=N_MUTANTS {
-        let text = mutant(&scripts, seed);
+        let text = mutant(&scripts, seed, 6);
         let result = std::panic::catch_unwind(|| check(&text));
         assert!(result.is_ok(), "seed {seed} fails on {text:?}");
     }
+}
+
+#[test]
+fn mutilated_scripts_through_the_whole_compiler() {
+    let scripts = scripts();
+    let mut n_images = 0;
+    for script in &scripts {
+        let result = std::panic::catch_unwind(|| compile(script));
+        n_images += usize::from(result.unwrap_or_else(|_| panic!("fails on {script}")));
+    }
+    assert!(n_images > 100, "{n_images} of {} scripts compile as they are", scripts.len());
+    let mut n_failed = 0;
+    for seed in 1..=N_COMPILED {
+        let text = mutant(&scripts, seed, 2);
+        if std::panic::catch_unwind(|| compile(&text)).is_err() {
+            eprintln!("seed {seed} fails on {text}");
+            n_failed += 1;
+        }
+    }
+    assert_eq!(n_failed, 0, "mutilated scripts that the compiler fails on");
 }
 
 #[test]
@@ -82,6 +107,21 @@ fn check(text: &str) {
     assert_places(text, &map, &diags);
 }
 
+/// Compiles a text to an image, if it can be one; an image and errors exclude each other.
+fn compile(text: &str) -> bool {
+    let mut sources = SourceMap::new();
+    let file = sources.add(Source::new("case", text));
+    let config = Config { unsafe_: true, ..Config::default() };
+    let compiled = awl::compile(sources, &[file], &config, &FixtureWorld::new());
+    assert_ne!(compiled.image.is_some(), compiled.diags.has_errors(), "an image or an error");
+    for diag in &compiled.diags.list {
+        let source = &compiled.sources.files[diag.span.file];
+        assert!(source.text.get(diag.span.range()).is_some(), "{:?} stands outside of the text", diag.span);
+        assert!(!diag.message.is_empty(), "a diagnostic without a message");
+    }
+    compiled.image.is_some()
+}
+
 fn assert_places(text: &str, map: &SourceMap, diags: &Diags) {
     for diag in &diags.list {
         let range = diag.span.range();
@@ -93,32 +133,51 @@ fn assert_places(text: &str, map: &SourceMap, diags: &Diags) {
 
 /// What the cases feed to the compiler: their files, as they are.
 fn scripts() -> Vec<String> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let mut files: Vec<PathBuf> = ["kernel", "cases/syntax"]
-        .iter()
-        .flat_map(|folder| fs::read_dir(tests.join(folder)).into_iter().flatten().flatten())
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "test"))
-        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/kernel", "tests/cases/syntax", "tests/cases/expand", "tests/cases/sema"];
+    let mut scripts = Vec::new();
+    for path in folders.iter().flat_map(|folder| files_in(&root.join(folder), "test")) {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        scripts.extend(text.split("--- name:").skip(1).map(body));
+    }
+    let whole = ["examples", "stdlib"].iter().flat_map(|folder| files_in(&root.join(folder), "bt"));
+    scripts.extend(whole.map(|path| fs::read_to_string(path).unwrap_or_default()));
+    scripts.retain(|script| !script.is_empty());
+    scripts.iter().map(|script| script.replace("{PID}", "1").replace("{WORK}", "libc")).collect()
+}
+
+/// The files of a folder with that ending, in order.
+fn files_in(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let is_one = |path: &PathBuf| path.extension().is_some_and(|e| e == ending);
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
     files.sort();
-    let texts = files.iter().map(|path| fs::read_to_string(path).unwrap_or_default());
-    texts.flat_map(|text| text.split("--- name:").skip(1).map(body).collect::<Vec<_>>()).collect()
+    files
 }
 
-/// The script in a case, roughly: from its first brace's line on.
+/// The script in a case: what `script:` says in those of the kernel, else all but its carets and blocks. Empty, if it
+/// has none.
 fn body(case: &str) -> String {
-    let lines = case.lines().skip(1).map(|line| line.trim_start_matches("script:"));
-    lines
-        .filter(|line| !line.starts_with(|c: char| c.is_lowercase() && line.contains(": ")))
-        .collect::<Vec<_>>()
-        .join("\n")
+    if case.lines().any(|line| line.starts_with("run:") || line.starts_with("args:")) {
+        return String::new();
+    }
+    let mut lines = case.lines().skip(1).skip_while(|line| !line.starts_with("script:"));
+    if let Some(first) = lines.next() {
+        let rest = lines.take_while(|line| line.is_empty() || line.starts_with("  "));
+        return std::iter::once(first.trim_start_matches("script:"))
+            .chain(rest)
+            .collect::<Vec<_>>()
+            .join("\n");
+    }
+    let script = case.lines().skip(1).take_while(|line| !line.starts_with(">>> "));
+    script.filter(|line| !line.trim_start().starts_with('^')).collect::<Vec<_>>().join("\n")
 }
 
-/// A script with one to six pieces cut out, doubled, exchanged or put in.
-fn mutant(scripts: &[String], seed: u64) -> String {
+/// A script with one to `n_cuts` pieces cut out, doubled, exchanged or put in.
+fn mutant(scripts: &[String], seed: u64, n_cuts: usize) -> String {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut text: Vec<char> = scripts[random.below(scripts.len())].chars().collect();
-    for _ in 0..=random.below(6) {
+    for _ in 0..=random.below(n_cuts) {
         let at = random.below(text.len() + 1);
         let end = (at + random.below(12)).min(text.len());
         match random.below(5) {

@@ -67,8 +67,7 @@ fn check(area: &str, raw: &RawCase) -> Result<(), String> {
 
 /// The case with what came in the place of what it wants.
 fn outcome(area: &str, want: &Golden) -> Result<Golden, String> {
-    let names: Vec<&str> = want.blocks.iter().map(|(name, _)| name.as_str()).collect();
-    let (marks, texts) = compile::compile(area, &want.script, &names)?;
+    let (marks, texts) = compile::compile(area, &want.script, &want.blocks)?;
     let blocks = want.blocks.iter().zip(texts).map(|((name, _), text)| (name.clone(), golden::normal(&text)));
     Ok(Golden { script: want.script.clone(), marks, blocks: blocks.collect() })
 }

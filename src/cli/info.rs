@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn every_row_is_reported() {
-        let world = FixtureWorld { without: vec![Feature::Fentry] };
+        let world = FixtureWorld { without: vec![Feature::Fentry], ..FixtureWorld::new() };
         let text = report(&world);
         for (_, name) in Feature::ALL {
             assert!(text.contains(&format!("  {name}: ")), "{name}");

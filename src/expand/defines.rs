@@ -5,8 +5,8 @@
 
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::c::{Define, Defines};
-use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, Span, codes};
-use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam, Probe, Stmt};
+use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, codes};
+use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam, Probe, Stmt, TypeExpr};
 use crate::syntax::parse::parse_expr;
 use crate::syntax::visit::{self, VisitorMut};
 
@@ -117,8 +117,14 @@ impl VisitorMut for Tag {
         let span = match item {
             Item::CDef(d) => &mut d.span,
             Item::Import(i) => &mut i.span,
-            Item::Config(c) => &mut c.span,
-            Item::MapDecl(d) => &mut d.map.span,
+            Item::Config(c) => {
+                c.entries.iter_mut().for_each(|e| e.key.span.origin = self.0);
+                &mut c.span
+            }
+            Item::MapDecl(d) => {
+                (d.map.span.origin, d.kind.span.origin) = (self.0, self.0);
+                &mut d.span
+            }
             Item::Macro(m) => &mut m.name.span,
             Item::Func(f) => &mut f.name.span,
             Item::Probe(p) => &mut p.span,
@@ -134,12 +140,20 @@ impl VisitorMut for Tag {
         }
         visit::walk_probe_mut(self, p);
     }
+    fn block(&mut self, b: &mut Block) {
+        b.span.origin = self.0;
+        visit::walk_block_mut(self, b);
+    }
     fn stmt(&mut self, s: &mut Stmt) {
-        s.span.origin = self.0;
+        visit::places_of_stmt(s, &mut |span| span.origin = self.0);
         visit::walk_stmt_mut(self, s);
     }
     fn expr(&mut self, e: &mut Expr) {
-        e.span = Span { origin: self.0, ..e.span };
+        visit::places_of_expr(e, &mut |span| span.origin = self.0);
         visit::walk_expr_mut(self, e);
+    }
+    fn ty(&mut self, t: &mut TypeExpr) {
+        t.span.origin = self.0;
+        visit::walk_type_mut(self, t);
     }
 }

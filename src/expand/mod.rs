@@ -50,9 +50,10 @@ pub fn expand(
             continue;
         }
         defines::replace(item, &defines, sources, &mut budget, &mut diags);
-        params::replace(item, args, &mut diags);
     }
-    let items = without_macros(items, sources, &mut budget, &mut diags);
+    let mut items = without_macros(items, sources, &mut budget, &mut diags);
+    // After the macros, so that `str(x)` of a macro sees that its `x` is a parameter.
+    items.iter_mut().for_each(|item| params::replace(item, args, &mut diags));
     (Expanded { script: Script { items, ..script }, defs }, diags)
 }
 

@@ -7,8 +7,7 @@
 use super::budget::{self, Budget};
 use crate::base::OriginId;
 use crate::syntax::ast::{
-    Arg, Block, Else, Expr, ExprKind, ForOver, Ident, If, Macro, MacroParam, Stmt, StmtKind, TypeExpr,
-    TypeKind,
+    Arg, Block, Expr, ExprKind, ForOver, Ident, Macro, MacroParam, Stmt, StmtKind, TypeExpr, TypeKind,
 };
 use crate::syntax::visit::{self, VisitorMut};
 use std::collections::BTreeMap;
@@ -55,21 +54,10 @@ impl<'b> Substitution<'b> {
         };
     }
 
-    fn ident(&self, ident: &mut Ident) {
-        ident.span.origin = self.origin;
-    }
-
     /// The argument that a bare word stands for; `None` also where the budget is spent.
     fn argument(&mut self, name: &str) -> Option<Arg> {
         let (arg, nodes) = self.args.get(name)?;
         self.budget.take(*nodes).then(|| arg.clone())
-    }
-
-    fn if_(&mut self, i: &mut If) {
-        i.span.origin = self.origin;
-        if let Some(Else::If(next)) = i.els.as_deref_mut() {
-            self.if_(next);
-        }
     }
 
     /// `typeof(p)` of a parameter that stands for a type is that type.
@@ -89,20 +77,17 @@ impl VisitorMut for Substitution<'_> {
     }
 
     fn stmt(&mut self, s: &mut Stmt) {
-        s.span.origin = self.origin;
-        match &mut s.kind {
-            StmtKind::Let { var, .. } | StmtKind::For { var, .. } => {
-                self.ident(var);
-                self.rename(&mut var.name);
-            }
-            StmtKind::If(i) => self.if_(i),
-            _ => {}
+        let origin = self.origin;
+        visit::places_of_stmt(s, &mut |span| span.origin = origin);
+        if let StmtKind::Let { var, .. } | StmtKind::For { var, .. } = &mut s.kind {
+            self.rename(&mut var.name);
         }
         visit::walk_stmt_mut(self, s);
     }
 
     fn expr(&mut self, e: &mut Expr) {
-        e.span.origin = self.origin;
+        let origin = self.origin;
+        visit::places_of_expr(e, &mut |span| span.origin = origin);
         if !self.budget.take(1) {
             e.kind = ExprKind::Error;
             return;
@@ -124,12 +109,7 @@ impl VisitorMut for Substitution<'_> {
                     *name = of_caller.clone();
                 }
             }
-            ExprKind::Call { name, args } => {
-                self.ident(name);
-                args.iter_mut().for_each(|a| self.type_argument(a));
-            }
-            ExprKind::Field { name, .. } => self.ident(name),
-            ExprKind::If(i) => self.if_(i),
+            ExprKind::Call { name: _, args } => args.iter_mut().for_each(|a| self.type_argument(a)),
             _ => {}
         }
         visit::walk_expr_mut(self, e);

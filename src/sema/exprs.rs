@@ -15,12 +15,17 @@ use hir::{Expr, ExprKind, Target, Yields};
 impl Checker<'_> {
     /// A value. An aggregation is read as an integer.
     pub fn expr(&mut self, e: &ast::Expr) -> Expr {
-        let mut value = self.any(e);
+        let value = self.any(e);
+        if matches!(value.ty, Ty::Void | Ty::Word) {
+            self.diags.no_value(e.span, "this");
+            return error(e.span);
+        }
+        self.read(value, e.span)
+    }
+
+    /// What `any` yielded, an aggregation read as an integer.
+    pub fn read(&mut self, mut value: Expr, span: Span) -> Expr {
         match &value.ty {
-            Ty::Void | Ty::Word => {
-                self.diags.no_value(e.span, "this");
-                error(e.span)
-            }
             Ty::Agg { .. } => match types::read_as(&value.ty) {
                 Some(ty) => {
                     value.ty = ty;
@@ -29,8 +34,8 @@ impl Checker<'_> {
                 None => {
                     let name = self.name(&value.ty);
                     let message = format!("{name} can only be printed, cleared and deleted");
-                    self.diags.aggregation(e.span, message, Some("use print()".into()));
-                    error(e.span)
+                    self.diags.aggregation(span, message, Some("use print()".into()));
+                    error(span)
                 }
             },
             _ => value,

@@ -114,10 +114,11 @@ impl Checker<'_> {
             _ => {}
         }
         let value = self.any(e);
+        let value = self.read(value, e.span);
         if value.ty.is_error() {
             return None;
         }
-        // deletes_ is for what is done for its effect and yields a value by the way.
+        // What is done for its effect may yield a value by the way.
         let has_effect = match &value.kind {
             ExprKind::Step { .. } => true,
             ExprKind::Call(call) => call.row.effect != Effect::Usual,

@@ -5,6 +5,7 @@
 //! place.
 
 use super::ast::*;
+use crate::base::Span;
 
 macro_rules! visitor {
     ($(#[$doc:meta])* $Visitor:ident, $iter:ident, $deref:ident
@@ -198,6 +199,36 @@ visitor!(
     walk_item_mut walk_probe_mut walk_block_mut walk_stmt_mut walk_if_mut walk_expr_mut walk_arg_mut walk_type_mut,
     mut
 );
+
+/// The places that an expression itself names, without those of what it holds.
+pub fn places_of_expr(expr: &mut Expr, see: &mut dyn FnMut(&mut Span)) {
+    see(&mut expr.span);
+    match &mut expr.kind {
+        ExprKind::Binary { op_span: span, .. } | ExprKind::TupleIndex { index_span: span, .. } => see(span),
+        ExprKind::Field { name, .. } | ExprKind::Call { name, .. } => see(&mut name.span),
+        ExprKind::Record(fields) => fields.iter_mut().for_each(|(name, _)| see(&mut name.span)),
+        ExprKind::If(i) => places_of_if(i, see),
+        _ => {}
+    }
+}
+
+/// The places that a statement itself names, without those of what it holds.
+pub fn places_of_stmt(stmt: &mut Stmt, see: &mut dyn FnMut(&mut Span)) {
+    see(&mut stmt.span);
+    match &mut stmt.kind {
+        StmtKind::Let { var, .. } | StmtKind::For { var, .. } => see(&mut var.span),
+        StmtKind::If(i) => places_of_if(i, see),
+        StmtKind::Import(i) => see(&mut i.span),
+        _ => {}
+    }
+}
+
+fn places_of_if(i: &mut If, see: &mut dyn FnMut(&mut Span)) {
+    see(&mut i.span);
+    if let Some(Else::If(next)) = i.els.as_deref_mut() {
+        places_of_if(next, see);
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 //! A small machine for tests: a few kernel types, tracepoints, functions and one library.
 //!
-//! Always holds: everything that it tells is plain data below; no answer depends on the machine that runs the tests.
+//! Comes in: what a test changes of it (features that it lacks, files). Goes out: a [`World`]. Always holds: everything
+//! that it tells is plain data below; no answer depends on the machine that runs the tests.
 
+use super::folder::Folder;
 use super::{
     Answer, Feature, Features, FormatField, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob,
 };
@@ -12,21 +14,19 @@ use crate::ty::table::DataLoc;
 use crate::ty::{
     EnumDef, EnumId, Member, Space, StructDef, StructId, StructKind, StructOrigin, Ty, TypeTable,
 };
+use std::collections::BTreeMap;
 
+#[derive(Default)]
 pub struct FixtureWorld {
     /// Features that this machine lacks.
     pub without: Vec<Feature>,
+    /// Path and text of the files that scripts can import.
+    pub files: BTreeMap<String, String>,
 }
 
 impl FixtureWorld {
     pub fn new() -> FixtureWorld {
-        FixtureWorld { without: Vec::new() }
-    }
-}
-
-impl Default for FixtureWorld {
-    fn default() -> Self {
-        Self::new()
+        FixtureWorld::default()
     }
 }
 
@@ -92,6 +92,33 @@ const EVENTS: &[Event] = &[
             ("size_t", "count", 32, 8, false),
         ],
     ),
+    (
+        "syscalls",
+        "sys_enter_write",
+        &[
+            ("int", "__syscall_nr", 8, 4, true),
+            ("unsigned int", "fd", 16, 8, false),
+            ("const char *", "buf", 24, 8, false),
+            ("size_t", "count", 32, 8, false),
+        ],
+    ),
+    (
+        "syscalls",
+        "sys_enter_kill",
+        &[("int", "__syscall_nr", 8, 4, true), ("pid_t", "pid", 16, 8, false), ("int", "sig", 24, 8, false)],
+    ),
+    ("syscalls", "sys_enter_getppid", &[("int", "__syscall_nr", 8, 4, true)]),
+    ("syscalls", "sys_exit_getppid", &[("int", "__syscall_nr", 8, 4, true), ("long", "ret", 16, 8, true)]),
+    (
+        "syscalls",
+        "sys_enter_execve",
+        &[
+            ("int", "__syscall_nr", 8, 4, true),
+            ("const char *", "filename", 16, 8, false),
+            ("const char *const *", "argv", 24, 8, false),
+            ("const char *const *", "envp", 32, 8, false),
+        ],
+    ),
     ("syscalls", "sys_exit_openat", &[("int", "__syscall_nr", 8, 4, true), ("long", "ret", 16, 8, true)]),
     ("syscalls", "sys_exit_read", &[("int", "__syscall_nr", 8, 4, true), ("long", "ret", 16, 8, true)]),
     (
@@ -110,6 +137,16 @@ const EVENTS: &[Event] = &[
         "sched_process_exec",
         &[("__data_loc char[]", "filename", 8, 4, true), ("pid_t", "pid", 12, 4, true)],
     ),
+    (
+        "sched",
+        "sched_process_fork",
+        &[
+            ("__data_loc char[]", "parent_comm", 8, 4, true),
+            ("pid_t", "parent_pid", 12, 4, true),
+            ("__data_loc char[]", "child_comm", 16, 4, true),
+            ("pid_t", "child_pid", 20, 4, true),
+        ],
+    ),
     ("raw_syscalls", "sys_enter", &[("long", "id", 8, 8, true), ("unsigned long[6]", "args", 16, 48, false)]),
     ("raw_syscalls", "sys_exit", &[("long", "id", 8, 8, true), ("long", "ret", 16, 8, true)]),
 ];
@@ -119,7 +156,7 @@ const FUNCTIONS: &[(&str, &str)] =
     &[("vmlinux", "vfs_read"), ("vmlinux", "vfs_write"), ("vmlinux", "vfs_open"), ("ext4", "ext4_sync_file")];
 const LIBC: &str = "/usr/lib/libc.so.6";
 const SYMBOLS: &[(&str, u64)] =
-    &[("malloc", 0x1000), ("free", 0x2000), ("calloc", 0x3000), ("cfree", 0x2000)];
+    &[("malloc", 0x1000), ("free", 0x2000), ("calloc", 0x3000), ("cfree", 0x2000), ("work_inner", 0x4000)];
 
 fn ty(types: &mut TypeTable, text: &str) -> Ty {
     match text {
@@ -133,7 +170,7 @@ fn ty(types: &mut TypeTable, text: &str) -> Ty {
         "enum" => Ty::Enum(enumeration(types)),
         text => match text.strip_prefix('*') {
             Some(to) => Ty::ptr(ty(types, to), Space::Any),
-            None => Ty::Struct(enter(types, text).expect("a struct of the fixture")),
+            None => enter(types, text).map_or(Ty::Error, Ty::Struct),
         },
     }
 }
@@ -148,7 +185,7 @@ fn enter(types: &mut TypeTable, name: &str) -> Option<StructId> {
 }
 
 fn enumeration(types: &mut TypeTable) -> EnumId {
-    if let Some((id, _)) = types.enums.iter_enumerated().next() {
+    if let Some((id, _)) = types.enums.iter_enumerated().find(|(_, e)| e.name == ENUM) {
         return id;
     }
     let variants = ENUMERATORS.iter().map(|(n, v)| ((*n).to_owned(), *v)).collect();
@@ -226,7 +263,7 @@ impl World for FixtureWorld {
     fn raw_tracepoint_args(&self, types: &mut TypeTable, name: &str) -> Option<FuncSig> {
         let params: &[(&str, &str)] = match name {
             "sched_switch" => &[("preempt", "bool"), ("prev", "*task_struct"), ("next", "*task_struct")],
-            "sched_wakeup" => &[("p", "*task_struct")],
+            "sched_wakeup" | "sched_wakeup_new" => &[("p", "*task_struct")],
             _ => return None,
         };
         let params = params.iter().map(|(n, t)| ((*n).to_owned(), ty(types, t))).collect();
@@ -252,6 +289,11 @@ impl World for FixtureWorld {
     fn syscall_nr(&self, name: &str) -> Option<u32> {
         match name {
             "read" => Some(0),
+            "write" => Some(1),
+            "getpid" => Some(39),
+            "execve" => Some(59),
+            "kill" => Some(62),
+            "getppid" => Some(110),
             "openat" => Some(257),
             _ => None,
         }
@@ -276,8 +318,20 @@ impl World for FixtureWorld {
     fn cgroup_id(&self, path: &str) -> Answer<u64> {
         if path == "/sys/fs/cgroup" { Ok(1) } else { Err(Missing::No) }
     }
-    fn read_file(&self, _: &str) -> Answer<String> {
-        Err(Missing::No)
+    fn read_file(&self, path: &str) -> Answer<String> {
+        self.files.get(path).cloned().ok_or(Missing::No)
+    }
+    fn folder(&self, path: &str) -> Answer<Folder> {
+        let within = format!("{path}/");
+        let names: Vec<String> = self
+            .files
+            .keys()
+            .filter_map(|f| f.strip_prefix(&within))
+            .filter(|n| !n.contains('/'))
+            .map(str::to_owned)
+            .collect();
+        let is_world_writable = path.starts_with("/tmp/");
+        if names.is_empty() { Err(Missing::No) } else { Ok(Folder { names, is_world_writable }) }
     }
 }
 

@@ -5,7 +5,6 @@
 //! does not need, and the same script and the same answers give the same image.
 
 pub mod features;
-#[cfg(test)]
 pub mod fixture;
 pub mod folder;
 pub mod snapshot;
