@@ -25,9 +25,9 @@
 //!
 //! - shared: [`base`] | [`ty`], [`isa`] | [`value`], [`btf`], [`ir`], [`image`] | [`world`] | [`lang`]
 //! - compile bank: [`syntax`] (base only) | [`expand`] | [`sema`] | [`lower`] | [`opt`], [`codegen`]
-//! - run bank: [`sys`] | [`attach`] | [`runtime`], [`output`] | [`cli`]
+//! - run bank: [`sys`] | [`attach`] | [`runtime`], [`output`] | [`cli`], [`repl`]
 //!
-//! The banks never import each other; they meet in `image`, `value` and `lang`. `cli` alone calls [`compile`].
+//! The banks never import each other; they meet in `image`, `value` and `lang`. `cli` and `repl` alone call [`compile`].
 //! Only `sys` has `unsafe` code. What belongs to a processor is a row in [`isa::arch`].
 //!
 //! # Facts are rows
@@ -69,6 +69,7 @@ pub mod lang;
 pub mod lower;
 pub mod opt;
 pub mod output;
+pub mod repl;
 pub mod runtime;
 pub mod sema;
 pub mod syntax;
@@ -111,21 +112,52 @@ pub fn compile(
 
 /// As [`compile`], and shows what each stage made.
 pub fn compile_watched(
-    mut sources: SourceMap,
+    sources: SourceMap,
     files: &[FileId],
     config: &lang::Config,
     world: &dyn world::World,
     see: &mut dyn FnMut(Stage<'_>),
 ) -> Compiled {
-    let (script, mut diags) = parse(&sources, files);
-    let (expanded, found) = expand::expand(script, &mut sources, world, &config.params);
+    let (script, diags) = parse(&sources, files);
+    let text = Text { script, sources, diags };
+    compile_text(text, config, &Base::default(), world, see)
+}
+
+/// A parsed script, and what was wrong with it.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub script: syntax::ast::Script,
+    pub sources: SourceMap,
+    pub diags: Diags,
+}
+
+/// What a script finds when it joins a running session.
+#[derive(Clone, Debug, Default)]
+pub struct Base {
+    /// Maps that live there.
+    pub maps: Vec<sema::hir::Map>,
+    /// The types that they speak of; those of the script come after them.
+    pub types: ty::TypeTable,
+}
+
+/// Compiles a parsed script on top of what is there, and shows what each stage made.
+pub fn compile_text(
+    text: Text,
+    config: &lang::Config,
+    base: &Base,
+    world: &dyn world::World,
+    see: &mut dyn FnMut(Stage<'_>),
+) -> Compiled {
+    let Text { script, mut sources, mut diags } = text;
+    let types = base.types.clone();
+    let (expanded, found) = expand::expand_onto(types, script, &mut sources, world, &config.params);
     diags.append(found);
     let script = expanded.script;
     see(Stage::Ast(&script));
     if diags.has_errors() {
         return Compiled { image: None, diags, sources };
     }
-    let (program, found) = sema::check(&script, &sources, world, config.clone(), &[], &expanded.defs);
+    let (program, found) = sema::check(&script, &sources, world, config.clone(), &base.maps, &expanded.defs);
     diags.append(found);
     see(Stage::Hir(&program));
     if !diags.has_errors() {
@@ -145,7 +177,7 @@ pub fn compile_watched(
 }
 
 /// The trees of the files as one.
-fn parse(sources: &SourceMap, files: &[FileId]) -> (syntax::ast::Script, Diags) {
+pub fn parse(sources: &SourceMap, files: &[FileId]) -> (syntax::ast::Script, Diags) {
     let mut diags = Diags::default();
     let mut whole = syntax::ast::Script { shebang: None, items: Vec::new(), comments: Vec::new() };
     for &file in files {

@@ -6,15 +6,15 @@
 mod dump;
 pub mod flags;
 mod fmt;
-mod help;
+pub mod help;
 mod info;
-mod list;
-mod options;
-mod out;
-mod privilege;
-mod run;
-mod say;
-mod source;
+pub mod list;
+pub mod options;
+pub mod out;
+pub mod privilege;
+pub mod run;
+pub mod say;
+pub mod source;
 mod testing;
 
 use crate::base::codes;
@@ -24,7 +24,7 @@ use crate::world::Missing;
 use list::Detail;
 use options::{Action, Options, Problem};
 use say::Say;
-use std::io;
+use std::io::{self, IsTerminal};
 
 /// Exit status of what the kernel would not load or attach.
 const FAILED_LOAD: u8 = 255;
@@ -37,13 +37,13 @@ pub fn main(args: &[String]) -> u8 {
     let (name, words) = args.split_first().map_or(("awl", &[][..]), |(n, w)| (n.as_str(), w));
     let name = name.rsplit('/').next().unwrap_or(name);
     match words.first().map(String::as_str) {
-        None => {
+        None if name == "bpftrace" || !is_on_terminal() => {
             say::line(&help::usage());
             return 1;
         }
         Some("help") => return help(words.get(1).map(String::as_str).filter(|w| !w.starts_with('-'))),
         Some("world") => return save_world(&words[1..]),
-        Some(_) => {}
+        None | Some(_) => {}
     }
     let options = match flags::parse(words) {
         Ok(options) => options,
@@ -61,11 +61,17 @@ pub fn main(args: &[String]) -> u8 {
         Action::Info => print(&info::report(&LinuxWorld::new()), say),
         Action::Help => print(&help::usage(), say),
         Action::Version => print(&version(name), say),
+        Action::Usage if name != "bpftrace" && is_on_terminal() => crate::repl::run(&options, say),
         Action::Usage => {
             say.problem(Problem::new("no script is given").hint("name a file, or give the text with -e"));
             1
         }
     }
+}
+
+/// Whether there is someone to talk to.
+fn is_on_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
 }
 
 fn version(name: &str) -> String {

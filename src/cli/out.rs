@@ -146,32 +146,14 @@ impl Out {
     }
 
     fn loss(&mut self, loss: &Loss) {
-        let (n, probe) = (loss.count, &loss.probe);
-        let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
-        let s = if n == 1 { "" } else { "s" };
-        let (code, text) = match &loss.cause {
-            LossCause::Event => {
-                self.n_lost += n;
-                self.sink.print(|out| self.printer.lost_events(out, n));
-                self.sink.flush();
-                say::line(&format!("Lost {n} event{s}: {probe}: the ring buffer was full\n"));
-                return;
-            }
-            LossCause::MapFull(map) => {
-                (&codes::UPDATES_LOST, format!("{n} update{s} lost in {probe}: {map} was full, or busy"))
-            }
-            LossCause::Scratch => {
-                (&codes::NO_SCRATCH, format!("{n} run{s} of {probe} lost: no scratch memory was free"))
-            }
-            LossCause::DivByZero => {
-                (&codes::DIV_BY_ZERO, format!("division by zero in {probe}, {times}: 1 is the result"))
-            }
-            LossCause::NoSuchKey(map) => {
-                (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
-            }
-            LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
-            LossCause::Skipped => (&codes::SKIPPED, format!("the kernel skipped {probe} {times}")),
-        };
+        let (code, text) = loss_text(loss);
+        if loss.cause == LossCause::Event {
+            self.n_lost += loss.count;
+            self.sink.print(|out| self.printer.lost_events(out, loss.count));
+            self.sink.flush();
+            say::line(&format!("{text}\n"));
+            return;
+        }
         self.message(code, "runtime_error", text, loss.span);
     }
 
@@ -207,6 +189,32 @@ impl Out {
                 Some(1)
             }
         }
+    }
+}
+
+/// What a loss is called.
+pub fn loss_text(loss: &Loss) -> (&'static Code, String) {
+    let (n, probe) = (loss.count, &loss.probe);
+    let times = if n == 1 { "once".to_owned() } else { format!("{n} times") };
+    let s = if n == 1 { "" } else { "s" };
+    match &loss.cause {
+        LossCause::Event => {
+            (&codes::UPDATES_LOST, format!("Lost {n} event{s}: {probe}: the ring buffer was full"))
+        }
+        LossCause::MapFull(map) => {
+            (&codes::UPDATES_LOST, format!("{n} update{s} lost in {probe}: {map} was full, or busy"))
+        }
+        LossCause::Scratch => {
+            (&codes::NO_SCRATCH, format!("{n} run{s} of {probe} lost: no scratch memory was free"))
+        }
+        LossCause::DivByZero => {
+            (&codes::DIV_BY_ZERO, format!("division by zero in {probe}, {times}: 1 is the result"))
+        }
+        LossCause::NoSuchKey(map) => {
+            (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
+        }
+        LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
+        LossCause::Skipped => (&codes::SKIPPED, format!("the kernel skipped {probe} {times}")),
     }
 }
 

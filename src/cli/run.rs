@@ -13,7 +13,7 @@ use crate::attach::AttachError;
 use crate::base::codes;
 use crate::base::{Diag, Diags, SourceMap, Span};
 use crate::image::{Attach, Image};
-use crate::runtime::{self, Added, LoadError, Refusal, Session, Stop, Target, split_command};
+use crate::runtime::{self, Added, Life, LoadError, Refusal, Session, Stop, Target, split_command};
 use crate::world::World;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -47,8 +47,8 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         say.problem(p);
         1
     })?;
-    let mut session = Session::new(&runtime::Config { target, on_demand: options.on_demand })
-        .map_err(|e| refuse(&say, options, &e, None))?;
+    let config = runtime::Config { target, on_demand: options.on_demand, life: Life::Script };
+    let mut session = Session::new(&config).map_err(|e| refuse(&say, options, &e, None))?;
     let (image, added) = match session.add(image.clone(), world.as_ref()) {
         Ok(added) => (image, added),
         // A kernel that does not trust a pointer as we thought it would gets the program without direct reads.
@@ -92,7 +92,8 @@ fn compiled(
     image.map(Rc::new).ok_or(1)
 }
 
-fn target(options: &Options) -> Result<Target, Problem> {
+/// The process that `-p` or `-c` asks for.
+pub fn target(options: &Options) -> Result<Target, Problem> {
     if let Some(pid) = options.pid {
         return Ok(Target::Pid(pid));
     }
@@ -108,33 +109,42 @@ fn target(options: &Options) -> Result<Target, Problem> {
 fn refuse(say: &Say, options: &Options, e: &LoadError, image: Option<&Image>) -> u8 {
     let none = SourceMap::new();
     let sources = image.map_or(&none, |i| &i.sources);
+    for diag in explain(e, image) {
+        say.diag(sources, diag);
+    }
+    match e {
+        // A process or command that is not there is the caller's mistake.
+        LoadError::System(p) if matches!(p.errno, libc::ESRCH | libc::ENOENT) => 1,
+        LoadError::Program(r) if options.verbose && !r.log.is_empty() => {
+            super::say::line(&format!("{}\n", r.log.trim_end()));
+            FAILED_LOAD
+        }
+        LoadError::System(_) | LoadError::Map { .. } | LoadError::Program(_) | LoadError::Attach(_) => {
+            FAILED_LOAD
+        }
+    }
+}
+
+/// Why a script could not be loaded or attached.
+pub fn explain(e: &LoadError, image: Option<&Image>) -> Vec<Diag> {
     match e {
         LoadError::System(p) => {
             let hint = p.hint.clone().map(|h| with_suspects(h, p.errno));
-            say.error(&codes::SYSTEM, e.to_string(), hint);
-            // A process or command that is not there is the caller's mistake.
-            let is_usage = matches!(p.errno, libc::ESRCH | libc::ENOENT);
-            if is_usage { 1 } else { FAILED_LOAD }
+            vec![Diag { hint, ..Diag::error(&codes::SYSTEM, Span::none(), e.to_string()) }]
         }
         LoadError::Map { name, problem } => {
             let text = format!("map {name}: {}: {}", problem.what, problem.errno_text());
-            say.error(&codes::NO_MAP, text, problem.hint.clone().map(|h| with_suspects(h, problem.errno)));
-            FAILED_LOAD
+            let hint = problem.hint.clone().map(|h| with_suspects(h, problem.errno));
+            vec![Diag { hint, ..Diag::error(&codes::NO_MAP, Span::none(), text) }]
         }
-        LoadError::Program(r) => {
-            say.diag(sources, refusal(r));
-            if options.verbose && !r.log.is_empty() {
-                super::say::line(&format!("{}\n", r.log.trim_end()));
-            }
-            FAILED_LOAD
-        }
+        LoadError::Program(r) => vec![refusal(r)],
         LoadError::Attach(errors) => {
-            for e in errors {
+            let one = |e: &AttachError| {
                 let diag = Diag::error(&codes::NO_ATTACH, span_of(image, e), attach_text(e));
                 let hint = e.hint.clone().map(|h| with_suspects(h, e.errno));
-                say.diag(sources, Diag { hint, ..diag });
-            }
-            FAILED_LOAD
+                Diag { hint, ..diag }
+            };
+            errors.iter().map(one).collect()
         }
     }
 }
@@ -167,13 +177,21 @@ fn span_of(image: Option<&Image>, e: &AttachError) -> Span {
 }
 
 fn missing_probes(say: &Say, image: &Image, added: &Added) {
-    for e in &added.missing {
-        let diag = Diag::warning(&codes::NOT_ATTACHED, span_of(Some(image), e), attach_text(e));
-        say.diag(&image.sources, Diag { hint: e.hint.clone(), ..diag });
+    for diag in missing(image, added) {
+        say.diag(&image.sources, diag);
     }
     for e in &added.left_out {
         say.diag(&image.sources, Diag::remark(&codes::PROBE_ABSENT, span_of(Some(image), e), attach_text(e)));
     }
+}
+
+/// Warnings of attach points that are not attached.
+pub fn missing(image: &Image, added: &Added) -> Vec<Diag> {
+    let one = |e: &AttachError| {
+        let diag = Diag::warning(&codes::NOT_ATTACHED, span_of(Some(image), e), attach_text(e));
+        Diag { hint: e.hint.clone(), ..diag }
+    };
+    added.missing.iter().map(one).collect()
 }
 
 /// The longest wait between two looks at whether the output still has a reader.

@@ -20,6 +20,7 @@ pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};
 use crate::syntax::ast::{Item, Script};
+use crate::ty::TypeTable;
 use crate::world::World;
 use budget::Budget;
 
@@ -38,12 +39,23 @@ pub fn expand(
     world: &dyn World,
     args: &[String],
 ) -> (Expanded, Diags) {
+    expand_onto(TypeTable::new(), script, sources, world, args)
+}
+
+/// As [`expand`]; the script's types join `types`.
+pub fn expand_onto(
+    types: TypeTable,
+    script: Script,
+    sources: &mut SourceMap,
+    world: &dyn World,
+    args: &[String],
+) -> (Expanded, Diags) {
     let mut diags = Diags::default();
     let mut items = Vec::new();
     let mut loader = imports::Loader::new(world, sources, &mut diags);
     loader.items(script.items, &mut items);
     let prep = loader.prep;
-    let (defines, defs) = c::define(prep, world, &mut diags);
+    let (defines, defs) = c::define(prep, types, world, &mut diags);
     let mut budget = Budget::new();
     for item in &mut items {
         if let Item::Error(_) = item {

@@ -29,5 +29,5 @@ pub use error::{LoadError, Problem, Refusal};
 pub use event::{Body, Event, Loss, LossCause, MapView, TextKind};
 pub use ondemand::{BenchRun, Outcome, TestRun};
 pub use relocate::relocate;
-pub use session::{Added, Config, OnDemand, Session, Stop};
+pub use session::{Added, Config, Life, OnDemand, Session, Stop};
 pub use target::{Target, split_command};

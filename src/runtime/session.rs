@@ -27,6 +27,7 @@ use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema};
 use crate::sys::poll::{Poller, Trigger};
 use crate::sys::process::Exit;
 use crate::sys::signal::Signals;
+use crate::sys::wake::Waker;
 use crate::sys::{limits, process, time};
 use crate::value::Value;
 use crate::world::World;
@@ -38,6 +39,7 @@ pub struct Config {
     pub target: Target,
     /// Which points are loaded that run only on demand.
     pub on_demand: OnDemand,
+    pub life: Life,
 }
 
 /// Points that run only where they are asked for.
@@ -58,6 +60,16 @@ impl OnDemand {
             _ => true,
         }
     }
+}
+
+/// How long things live, and what ends a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Life {
+    /// A script's: a map lives while a clause holds it, and `exit()` ends the session.
+    #[default]
+    Script,
+    /// A prompt's: maps live until they are dropped, and `exit()` is told as an event only.
+    Prompt,
 }
 
 /// What came of adding a clause.
@@ -107,6 +119,9 @@ pub struct Session {
     /// When losses were last told, and when the kernel was last asked for skipped runs.
     last_losses: Cell<Instant>,
     last_skips: Cell<Instant>,
+    life: Life,
+    /// Makes `poll` return.
+    waker: Option<Waker>,
 }
 
 /// Tokens of the poller.
@@ -115,6 +130,7 @@ mod token {
     pub const TARGET: u64 = 1;
     pub const RINGS: u64 = 2;
     pub const PROCESSES: u64 = 3;
+    pub const WAKER: u64 = 4;
 }
 
 /// While events flow, the reader looks each time after this, and producers need not wake it.
@@ -171,6 +187,8 @@ impl Session {
             last_event: Cell::new(Instant::now()),
             last_losses: Cell::new(long_ago()),
             last_skips: Cell::new(Instant::now()),
+            life: config.life,
+            waker: None,
         })
     }
 
@@ -238,6 +256,19 @@ impl Session {
         points.all(|p| matches!(p, Attach::Begin | Attach::End) || p.is_on_demand())
     }
 
+    /// Whenever `waker` wakes, `poll` returns soon.
+    pub fn woken_by(&mut self, waker: &Waker) -> io::Result<()> {
+        use std::os::fd::AsFd;
+        self.poller.add(waker.as_fd(), token::WAKER, Trigger::Level)?;
+        self.waker = Some(waker.clone());
+        Ok(())
+    }
+
+    /// Forgets why to stop: the session goes on.
+    pub fn resume(&self) {
+        self.stop.set(None);
+    }
+
     /// Lets the `-c` command run.
     pub fn release(&mut self) -> Result<(), LoadError> {
         self.target.release().map_err(|e| LoadError::System(Problem::new("the command cannot be run", &e)))
@@ -246,7 +277,9 @@ impl Session {
     /// Takes a clause out: detaches it, forgets its maps unless another clause holds them.
     pub fn remove(&mut self, id: ClauseId) {
         self.clauses.remove(&id);
-        self.user_maps.retain(|_, (map, _)| Rc::strong_count(map) > 1);
+        if self.life == Life::Script {
+            self.user_maps.retain(|_, (map, _)| Rc::strong_count(map) > 1);
+        }
     }
 
     /// Hands on events until `timeout` is over or something has come. Yields why to stop, if there is a reason;
@@ -269,6 +302,9 @@ impl Session {
             let is_busy = self.last_event.get().elapsed() < BUSY_FOR;
             let news = if is_busy { self.poller.wait(BUSY_POLL)? } else { self.sleep(left)? };
             self.handle(&news)?;
+            if news.contains(&token::WAKER) {
+                return Ok(self.stop.get());
+            }
         }
     }
 
@@ -287,6 +323,9 @@ impl Session {
 
     /// Signals and the end of the target.
     fn handle(&mut self, news: &[u64]) -> io::Result<()> {
+        if let (true, Some(waker)) = (news.contains(&token::WAKER), &self.waker) {
+            waker.take();
+        }
         if news.contains(&token::SIGNALS) {
             while let Some(signal) = self.signals.next()? {
                 if signal == libc::SIGUSR1 {
@@ -397,6 +436,9 @@ impl Session {
 
     /// `exit()` was reached.
     pub(super) fn exit(&self, code: u32) -> Flow {
+        if self.life == Life::Prompt {
+            return Flow::Go;
+        }
         if self.stop.get().is_none() {
             self.stop.set(Some(Stop::Exit(code)));
         }

@@ -24,8 +24,7 @@ pub fn layer_of(module: &str) -> Option<Vec<&'static str>> {
             return Some(below.iter().chain(&bank[..at]).copied().collect());
         }
     }
-    let at = TOP.iter().position(|m| *m == module)?;
-    Some([SHARED, COMPILE, RUN, &TOP[..at]].concat())
+    TOP.contains(&module).then(|| [SHARED, COMPILE, RUN, TOP].concat())
 }
 
 /// The paths `crate::x` that the layer of the file does not allow.

@@ -10,7 +10,7 @@ use crate::base::{Diag, Diags, Span, codes};
 use crate::expand::{Definitions, Tag};
 use crate::lang::constants;
 use crate::lang::probes::fields::c_int;
-use crate::ty::{EnumDef, EnumId, Space, StructDef, StructId, StructKind, StructOrigin, Ty};
+use crate::ty::{EnumDef, EnumId, Space, StructDef, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::World;
 use std::collections::BTreeMap;
 
@@ -46,8 +46,9 @@ const IGNORED: &[&str] = &[
 const INT_WORDS: &[&str] = &["char", "short", "int", "long", "signed", "unsigned", "__signed__"];
 
 /// The types that the tokens define.
-pub fn declare(tokens: &[Token], world: &dyn World, diags: &mut Diags) -> Definitions {
-    let (defs, aligns, typedefs) = Default::default();
+pub fn declare(tokens: &[Token], types: TypeTable, world: &dyn World, diags: &mut Diags) -> Definitions {
+    let defs = Definitions { types, ..Definitions::default() };
+    let (aligns, typedefs) = Default::default();
     let end = tokens.last().map_or(Span::none(), |t| t.span);
     let mut d = Declarer { tokens, pos: 0, end, world, defs, aligns, typedefs, complete: BTreeMap::new() };
     let mut n_errors = 0;

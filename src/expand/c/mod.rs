@@ -16,10 +16,16 @@ pub use prep::{Define, Defines, Prep};
 
 use super::Definitions;
 use crate::base::Diags;
+use crate::ty::TypeTable;
 use crate::world::World;
 
-/// The types that the C text which `prep` has read defines.
-pub fn define(prep: Prep<'_>, world: &dyn World, diags: &mut Diags) -> (Defines, Definitions) {
+/// The types that the C text which `prep` has read defines, after those that are there.
+pub fn define(
+    prep: Prep<'_>,
+    types: TypeTable,
+    world: &dyn World,
+    diags: &mut Diags,
+) -> (Defines, Definitions) {
     let (defines, tokens) = prep.finish(diags);
-    (defines, declare::declare(&tokens, world, diags))
+    (defines, declare::declare(&tokens, types, world, diags))
 }

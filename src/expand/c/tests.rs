@@ -11,7 +11,7 @@ fn read(text: &str) -> (Definitions, Vec<&'static str>) {
     sources.add(Source::new("a.h", text));
     let mut prep = Prep::new(&world);
     prep.feed(text, Span::new(FileId(0), 0, text.len()), &mut sources, &mut diags);
-    let (_, defs) = define(prep, &world, &mut diags);
+    let (_, defs) = define(prep, crate::ty::TypeTable::new(), &world, &mut diags);
     for d in &diags.list {
         assert!(d.span.hi as usize <= text.len() && d.span.lo <= d.span.hi, "{:?}", d);
     }

@@ -1,0 +1,84 @@
+//! The commands: a row each, from which `:help`, completion and the manual are made.
+
+use super::{Repl, clauses, inspect, maps, meta};
+
+/// A command's row.
+pub struct Command {
+    /// Without its colon.
+    pub name: &'static str,
+    /// `N`, `[PATTERN]`; empty if it takes none.
+    pub args: &'static str,
+    /// One sentence, then what else there is to know.
+    pub doc: &'static str,
+    pub example: &'static str,
+    /// Gets what follows the name.
+    pub run: fn(&mut Repl, &str),
+}
+
+/// All commands, in the order in which they are shown.
+pub static COMMANDS: &[Command] = &[
+    Command {
+        name: "help",
+        args: "[TOPIC]",
+        doc: "Explains a command, builtin, function, probe type, setting or error code.",
+        example: ":help rm",
+        run: inspect::help,
+    },
+    Command {
+        name: "ls",
+        args: "",
+        doc: "Lists the clauses with their hits and losses. A hit is a run whose predicate held.",
+        example: ":ls",
+        run: clauses::ls,
+    },
+    Command {
+        name: "rm",
+        args: "N...",
+        doc: "Takes clauses out. Their maps stay, until :drop.",
+        example: ":rm 1",
+        run: clauses::rm,
+    },
+    Command {
+        name: "maps",
+        args: "",
+        doc: "Lists the maps: kind, types of keys and values, entries, memory.",
+        example: ":maps",
+        run: maps::list,
+    },
+    Command {
+        name: "quit",
+        args: "",
+        doc: "Leaves, as Ctrl-D does: everything is detached, `end` probes run, maps are not printed.",
+        example: ":quit",
+        run: meta::quit,
+    },
+];
+
+/// The row of a name, which may be shortened as long as one row alone starts so.
+pub fn find(name: &str) -> Result<&'static Command, Vec<&'static str>> {
+    if let Some(row) = COMMANDS.iter().find(|c| c.name == name) {
+        return Ok(row);
+    }
+    let starting: Vec<&Command> =
+        COMMANDS.iter().filter(|c| !name.is_empty() && c.name.starts_with(name)).collect();
+    match starting.as_slice() {
+        [row] => Ok(row),
+        rows => Err(rows.iter().map(|c| c.name).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_complete() {
+        for c in COMMANDS {
+            assert!(c.doc.ends_with('.'), "{}", c.name);
+            assert!(c.example.starts_with(&format!(":{}", c.name)), "{}", c.name);
+            assert_eq!(COMMANDS.iter().filter(|o| o.name == c.name).count(), 1, "{}", c.name);
+        }
+        assert!(find("qui").is_ok_and(|c| c.name == "quit"));
+        assert!(find("nothing").is_err());
+    }
+}

@@ -1,0 +1,30 @@
+//! What explains: `:help` and its kin.
+
+use super::Repl;
+use super::commands::{self, COMMANDS};
+use crate::cli::help::topic;
+
+/// `:help [TOPIC]`
+pub fn help(repl: &mut Repl, arg: &str) {
+    let name = arg.trim_start_matches(':');
+    if name.is_empty() {
+        let mut text = String::from("commands:\n");
+        for c in COMMANDS {
+            let (first, _) = c.doc.split_once(". ").unwrap_or((c.doc.trim_end_matches('.'), ""));
+            text.push_str(&format!("  {:22}{first}\n", format!(":{} {}", c.name, c.args)));
+        }
+        return repl.screen.say(&text);
+    }
+    if let Ok(c) = commands::find(name) {
+        repl.offer_example(c.example);
+        let usage = format!(":{} {}", c.name, c.args);
+        return repl.screen.say(&format!("{}\n  {}\n  e.g. {}", usage.trim_end(), c.doc, c.example));
+    }
+    match topic(name) {
+        Ok(text) => repl.screen.say(&text),
+        Err(near) => {
+            let hint = near.map_or(String::new(), |n| format!("; did you mean {n}?"));
+            repl.complain(format!("there is no topic {name}{hint}"), None);
+        }
+    }
+}
