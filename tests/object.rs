@@ -34,6 +34,7 @@ const SCRIPTS: &[&str] = &[
     "begin { $i = 0; while ($i < 10) { $i++; if ($i % 3 == 0) { continue; } @q[$i] = $i * $i; } }",
     "begin { unroll(3) { @u++; } @w = @u > 2 ? 1 : 2; delete(@u); }",
     r#"begin { @d[1] = 1; @d[2] = 2; delete(@d, 1); printf("%d\n", has_key(@d, 1)); print((1, "two")); }"#,
+    "let @v = thread(); begin { @v = 4; @v++; @v += 10; printf(\"%d\\n\", @v); @n = delete(@v); @z = @v; }",
 ];
 
 #[test]
@@ -136,6 +137,8 @@ fn print_map(object: &libbpf_rs::Object, map: &Map, schema: &Schema, decoder: &D
             let found = object.maps().find(|m| m.name() == name.as_str()).expect(&name);
             found.keys().map(|key| entry(&found, &key, schema, decoder)).collect()
         }
+        // Neither end can list it.
+        Storage::Thread => return,
         Storage::Swapped | Storage::LruHash | Storage::LruPercpuHash => {
             panic!("{name}: no script here has such a map")
         }

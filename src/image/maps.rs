@@ -108,4 +108,7 @@ pub enum Storage {
     Swapped,
     LruHash,
     LruPercpuHash,
+    /// A value for each thread, which goes when the thread does: task storage, laid out as `Global`. No key, and
+    /// user space cannot list it.
+    Thread,
 }

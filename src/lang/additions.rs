@@ -16,17 +16,30 @@ pub struct Addition {
 }
 
 /// All of them, in the README's order.
-pub static ADDITIONS: &[Addition] = &[Addition {
-    name: "optional",
-    syntax: "optional PROBE, PROBE || PROBE",
-    doc: "An attach point after the word optional is attached if it exists, and else left out in silence (-v says \
+pub static ADDITIONS: &[Addition] = &[
+    Addition {
+        name: "optional",
+        syntax: "optional PROBE, PROBE || PROBE",
+        doc: "An attach point after the word optional is attached if it exists, and else left out in silence (-v says \
           so). Of alternatives with || between them, the first that exists is attached; if none does, that is an error, but \
           not after optional. Both work for all probe types and within lists: `optional a || b, c`. A word and an operator \
           were chosen because ? and * are wildcards in names, and no attach point could hold white space or ||; a path that \
           does is quoted, or has a / before it. A body is checked for what is attached; what a left-out body does to maps \
           still decides the types of these.",
-    example: "tracepoint:block:block_io_start || tracepoint:block:block_rq_issue || begin { @[probe] = count(); } optional tracepoint:sched:no_such_event { @ = count(); } interval:s:1 { exit(); }",
-}];
+        example: "tracepoint:block:block_io_start || tracepoint:block:block_rq_issue || begin { @[probe] = count(); } optional tracepoint:sched:no_such_event { @n = count(); } interval:s:1 { exit(); }",
+    },
+    Addition {
+        name: "thread",
+        syntax: "let @x = thread();",
+        doc: "A map that holds a value for each thread: @x is that of the thread that the probe runs in, 0 where none is set. \
+          It needs no key, is shared by all probes of the script, costs a fraction of @x[tid], and goes when its thread goes, so \
+          that nothing is left over where a call never returns. The values may be of any type but an aggregation. \
+          delete(@x) forgets the value and says whether there was one. The threads cannot be listed: print(), clear(), zero() \
+          and len() are refused, and nothing is printed at the end. The spelling is that of the other kinds of maps, hash() \
+          and its like. Needs Linux 5.12.",
+        example: "let @start = thread(); tracepoint:syscalls:sys_enter_read { @start = nsecs; } tracepoint:syscalls:sys_exit_read /@start/ { @us = hist((nsecs - @start) / 1000); @start = 0; } interval:s:1 { exit(); }",
+    },
+];
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,17 @@ use crate::ty::Ty;
 /// `BPF_NOEXIST`
 const NOEXIST: i64 = 1;
 
+/// `BPF_LOCAL_STORAGE_GET_F_CREATE`
+const STORAGE_CREATE: i64 = 1;
+
+/// What becomes of a value that is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absent {
+    Stays,
+    /// It is made of zeros.
+    Made,
+}
+
 impl<'a> Fx<'_, 'a> {
     pub fn map_def(&self, map: MapId) -> &'a hir::Map {
         &self.m.hir.maps[map]
@@ -83,6 +94,15 @@ impl<'a> Fx<'_, 'a> {
                 self.b.enter(on);
                 at
             }
+            Storage::Thread => {
+                let at = self.thread_storage(map, Absent::Stays, gone);
+                let flag_at = set_flag_at(&def.value, &self.m.types);
+                let set = self.b.load(Size::B8, at, flag_at as i32);
+                let (zero, on) = (self.b.iconst(0), self.block());
+                self.b.branch(Cc::Eq, set, zero, gone, on);
+                self.b.enter(on);
+                at
+            }
             Storage::PercpuArray
             | Storage::Hash
             | Storage::PercpuHash
@@ -96,6 +116,20 @@ impl<'a> Fx<'_, 'a> {
         }
     }
 
+    /// The value of the current thread. Goes to `gone` if it has none.
+    pub fn thread_storage(&mut self, map: MapId, absent: Absent, gone: Block) -> Value {
+        let target = self.b.map_ptr(map);
+        let task = self.b.call_kind(Helper::GET_CURRENT_TASK_BTF, &[], Kind::Btf);
+        let no_value = self.b.iconst(0);
+        let flags = self.b.iconst(match absent {
+            Absent::Stays => 0,
+            Absent::Made => STORAGE_CREATE,
+        });
+        let args = [target, task, no_value, flags];
+        let p = self.b.call_kind(Helper::TASK_STORAGE_GET, &args, Kind::MapValueOrNull);
+        self.present(p, gone)
+    }
+
     /// The value of an element, made of zeros where it is not there yet. Goes to `full` if it cannot be made.
     pub fn make_element(&mut self, map: MapId, key: Option<Value>, full: Block) -> Value {
         let def = self.map_def(map);
@@ -103,6 +137,11 @@ impl<'a> Fx<'_, 'a> {
         match def.storage {
             Storage::Global => {
                 let at = self.b.map_value(map, 0);
+                self.mark_set(at, &def.value);
+                at
+            }
+            Storage::Thread => {
+                let at = self.thread_storage(map, Absent::Made, full);
                 self.mark_set(at, &def.value);
                 at
             }
@@ -168,7 +207,7 @@ impl<'a> Fx<'_, 'a> {
     pub fn set_map(&mut self, map: MapId, key: Option<&'a Expr>, value: &'a Expr) {
         let def = self.map_def(map);
         let key = self.key(map, key);
-        let in_place = matches!(def.storage, Storage::Global | Storage::PercpuArray);
+        let in_place = matches!(def.storage, Storage::Global | Storage::PercpuArray | Storage::Thread);
         if in_place && value.ty.is_scalar() {
             let v = self.val(value);
             self.with_element(map, None, |f, at| {
@@ -184,7 +223,7 @@ impl<'a> Fx<'_, 'a> {
     /// Writes a whole value from memory.
     pub fn put_element(&mut self, map: MapId, key: Option<Value>, from: Value, ty: &Ty) {
         match (self.map_def(map).storage, key) {
-            (Storage::Global | Storage::PercpuArray, _) => {
+            (Storage::Global | Storage::PercpuArray | Storage::Thread, _) => {
                 let bytes = value_bytes(ty, &self.m.types);
                 self.with_element(map, None, |f, at| f.copy(at, 0, from, 0, bytes));
             }
@@ -208,7 +247,8 @@ impl<'a> Fx<'_, 'a> {
         let (gone, join) = (self.block(), self.block());
         let out = self.b.block_param(join, Kind::Int);
         match self.map_def(map).storage {
-            Storage::Global => {
+            // A thread's memory stays until it ends: freeing it costs more than all its uses.
+            Storage::Global | Storage::Thread => {
                 let at = self.find_element(map, None, gone);
                 let bytes = set_flag_at(&self.map_def(map).value, &self.m.types) + 8;
                 self.clear(at, 0, bytes);

@@ -3,6 +3,7 @@
 //! Always holds: what is read is copied at once, for an element may be deleted and its memory used again.
 
 use super::func::Fx;
+use super::map::Absent;
 use super::maps::set_flag_at;
 use super::memory::Tails;
 use crate::image::{MapId, Storage};
@@ -54,7 +55,11 @@ impl<'a> Fx<'_, 'a> {
         }
         let (gone, join) = (self.block(), self.block());
         let out = self.b.block_param(join, kind);
-        let at = self.find_element(map, key, gone);
+        let at = match self.map_def(map).storage {
+            // Here, too.
+            Storage::Thread => self.thread_storage(map, Absent::Stays, gone),
+            _ => self.find_element(map, key, gone),
+        };
         let v = self.load_scalar(ty, at, Off::Imm(0), kind);
         self.b.jump(join, vec![v]);
         self.b.enter(gone);

@@ -27,6 +27,7 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
         Storage::PercpuHash => (MapKind::PercpuHash, key_bytes, value_bytes(&map.value, types)),
         Storage::LruHash => (MapKind::LruHash, key_bytes, value_bytes(&map.value, types)),
         Storage::LruPercpuHash => (MapKind::LruPercpuHash, key_bytes, value_bytes(&map.value, types)),
+        Storage::Thread => (MapKind::TaskStorage, 4, set_flag_at(&map.value, types) + 8),
         Storage::Swapped => (MapKind::ArrayOfMaps, key_bytes, value_bytes(&map.value, types)),
     };
     let is_sparse = matches!(map.storage, Storage::Hash | Storage::PercpuHash | Storage::Swapped);
@@ -39,13 +40,19 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
     };
     let max_entries = match map.storage {
         Storage::Global | Storage::PercpuArray => 1,
+        Storage::Thread => 0,
         Storage::Hash
         | Storage::PercpuHash
         | Storage::Swapped
         | Storage::LruHash
         | Storage::LruPercpuHash => map.max_entries,
     };
-    let flags = if is_sparse { sparse_flag(world) } else { 0 };
+    let flags = match map.storage {
+        // The kernel takes task storage with nothing else.
+        Storage::Thread => F_NO_PREALLOC,
+        _ if is_sparse => sparse_flag(world),
+        _ => 0,
+    };
     let role = Role::User(schema);
     Map { name: map.name.clone(), kind, key_size, value_size, max_entries, flags, role }
 }

@@ -5,7 +5,7 @@ use super::stmt::{has_iterators, is_short_range};
 use super::walk;
 use crate::base::codes;
 use crate::base::{Diag, Diags, Span};
-use crate::image::When;
+use crate::image::{Storage, When};
 use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
@@ -38,11 +38,23 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
             }
         }
     }
+    for map in program.maps.iter().filter(|m| m.storage == Storage::Thread) {
+        if !has_task_storage(world) {
+            let what = "this kernel has no variables of threads (task storage, 5.12 has)";
+            lacks(&mut diags, map.span, what.into(), "key a map by tid: @x[tid]");
+        }
+    }
     for probe in program.probes.iter() {
         let mut cx = Cx { probe, world, types: &program.types, diags: &mut diags };
         cx.probe();
     }
     diags
+}
+
+/// Whether programs can keep a value with each task.
+pub fn has_task_storage(world: &dyn World) -> bool {
+    let features = world.features();
+    features.has(Feature::TaskStorage) && features.helper(Helper::GET_CURRENT_TASK_BTF)
 }
 
 fn lacks(diags: &mut Diags, span: Span, what: String, hint: &str) {
@@ -139,5 +151,28 @@ impl Cx<'_> {
             let what = format!("a search for {} bytes in {} is too long for the kernel", bytes[1], bytes[0]);
             lacks(self.diags, span, what, "cut the strings with str(x, n)");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Source, SourceMap};
+    use crate::lang::Config;
+    use crate::world::fixture::FixtureWorld;
+
+    #[test]
+    fn variables_of_threads_need_task_storage() {
+        let codes = |world: &FixtureWorld| -> Vec<&str> {
+            let mut sources = SourceMap::new();
+            let file = sources.add(Source::new("case", "let @x = thread(); begin { @x = 1; }"));
+            let compiled = crate::compile(sources, &[file], &Config::default(), world);
+            compiled.diags.list.iter().map(|d| d.code.id).collect()
+        };
+        assert_eq!(codes(&FixtureWorld::new()), Vec::<&str>::new());
+        assert_eq!(
+            codes(&FixtureWorld { without: vec![Feature::TaskStorage], ..FixtureWorld::new() }),
+            ["E0505"]
+        );
     }
 }

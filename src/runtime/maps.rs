@@ -8,10 +8,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
 use super::order;
+use crate::btf::write::Writer;
 use crate::image::maps::{F_RDONLY_PROG, Role, Storage};
 use crate::image::{self, MapKind, Schema};
 use crate::lang::aggs;
-use crate::sys::bpfmap::{Elements, Map, MapSpec, Take};
+use crate::sys::bpf::load_btf;
+use crate::sys::bpfmap::{Elements, Map, MapSpec, Take, Types};
 use crate::ty::Ty;
 use crate::value::Value;
 use crate::value::decode::Decoder;
@@ -41,6 +43,10 @@ impl LiveMap {
                 let map = Map::create(&outer, Some(&inner))?;
                 map.set_inner(0, &inner)?;
                 LiveMap { spec: spec.clone(), map, inner: RefCell::new(Some(inner)) }
+            }
+            MapKind::TaskStorage => {
+                let map = per_thread(spec)?;
+                LiveMap { spec: spec.clone(), map, inner: RefCell::new(None) }
             }
             _ => {
                 let map = Map::create(&map_spec(spec), None)?;
@@ -72,6 +78,7 @@ impl LiveMap {
         let entries = match schema.storage {
             Storage::Global => self.read_global(schema, decoder)?,
             Storage::PercpuArray => self.read_percpu_array(schema, decoder)?,
+            Storage::Thread => Vec::new(),
             Storage::Hash | Storage::LruHash | Storage::PercpuHash | Storage::LruPercpuHash => {
                 entries(&self.spec, schema, decoder, &self.map.read_all(Take::Keep)?)
             }
@@ -93,6 +100,7 @@ impl LiveMap {
             Storage::Hash | Storage::LruHash | Storage::PercpuHash | Storage::LruPercpuHash => {
                 entries(&self.spec, schema, decoder, &self.map.read_all(Take::Delete)?)
             }
+            Storage::Thread => Vec::new(),
             Storage::Global | Storage::PercpuArray => {
                 let read = self.read(schema, decoder)?;
                 self.clear(schema)?;
@@ -109,6 +117,8 @@ impl LiveMap {
             Storage::Hash | Storage::LruHash | Storage::PercpuHash | Storage::LruPercpuHash => {
                 self.map.read_all(Take::Delete).map(|_| ())
             }
+            // Nobody can list the threads that have one.
+            Storage::Thread => Ok(()),
             Storage::Global | Storage::PercpuArray => {
                 self.map.update(&0u32.to_ne_bytes(), &vec![0; self.map.value_bytes()])
             }
@@ -125,6 +135,7 @@ impl LiveMap {
             Storage::Hash | Storage::LruHash | Storage::PercpuHash | Storage::LruPercpuHash => {
                 zero_all(&self.map)
             }
+            Storage::Thread => Ok(()),
             Storage::Global | Storage::PercpuArray => {
                 let mut value = vec![0; self.map.value_bytes()];
                 let chunk = chunk_bytes(&self.spec);
@@ -172,6 +183,15 @@ fn chunk_bytes(spec: &image::Map) -> usize {
     (spec.value_size as usize).next_multiple_of(8).max(8)
 }
 
+/// Task storage, which the kernel makes only for known types: a number and some bytes.
+fn per_thread(spec: &image::Map) -> io::Result<Map> {
+    let mut writer = Writer::new();
+    let (byte, key) = (writer.int("u8", 1, false), writer.int("u32", 4, false));
+    let value = writer.array(byte, key, spec.value_size);
+    let btf = load_btf(&writer.finish())?;
+    Map::create_typed(&map_spec(spec), &Types { btf: btf.as_fd(), key, value })
+}
+
 fn map_spec(spec: &image::Map) -> MapSpec<'_> {
     MapSpec {
         name: &spec.name,
@@ -211,6 +231,7 @@ fn entries(
             Storage::PercpuHash
             | Storage::LruPercpuHash
             | Storage::Swapped
+            | Storage::Thread
             | Storage::Global
             | Storage::PercpuArray => {
                 let cpus: Vec<&[u8]> = value.chunks(chunk_bytes(spec)).collect();

@@ -23,7 +23,7 @@ use super::symbols::Symbols;
 use super::target::{Target, Watched};
 use crate::attach::AttachError;
 use crate::image::wire::globals;
-use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema};
+use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema, Storage};
 use crate::sys::poll::{Poller, Trigger};
 use crate::sys::process::Exit;
 use crate::sys::signal::Signals;
@@ -397,7 +397,9 @@ impl Session {
     /// The entries of a script's map (its name with the `@`), sorted and looked up.
     pub fn read_map(&self, name: &str) -> io::Result<Option<MapView<'_>>> {
         let Some((map, image)) = self.user_maps.get(name) else { return Ok(None) };
-        let Some(schema) = schema(&map.spec) else { return Ok(None) };
+        let Some(schema) = schema(&map.spec).filter(|s| s.storage != Storage::Thread) else {
+            return Ok(None);
+        };
         let values = Values { session: self, image };
         let entries = values.resolved(map.read(schema, &values.decoder())?);
         Ok(Some(MapView { schema, entries, div: 1, unset: None }))

@@ -123,7 +123,12 @@ impl Checker<'_> {
     fn map_slot(&mut self, name: &str, e: &ast::Expr) -> Option<Slot> {
         match &e.kind {
             A::Map { name: map, key: None } => {
+                let name_of_map = map;
                 let map = self.map(map, e.span);
+                if self.is_of_threads(map) {
+                    self.threads_cannot_be_listed(name, name_of_map, e.span);
+                    return None;
+                }
                 if self.maps.types(map).1.is_error() {
                     self.note_unknown(map, e.span);
                 }
@@ -139,6 +144,20 @@ impl Checker<'_> {
                 None
             }
         }
+    }
+
+    /// Reports a function on a whole map where there is a value for each thread.
+    fn threads_cannot_be_listed(&mut self, function: &str, map: &str, span: Span) {
+        let message =
+            format!("{function}() goes through a map, and the threads that have an @{map} cannot be listed");
+        let hint = match function {
+            "print" => format!("printf(\"%d\\n\", @{map}) prints this thread's value"),
+            "clear" | "zero" => {
+                format!("delete(@{map}) forgets this thread's value; the others go with their threads")
+            }
+            _ => format!("count in a map of its own: @n[tid] = @{map}"),
+        };
+        self.diags.push(Diag::error(&codes::BAD_ARGUMENT, span, message).hint(hint));
     }
 
     /// An entry of a map: `@m[k]`, `@m` with `key` as the argument after it, or a map without keys.

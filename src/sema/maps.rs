@@ -57,6 +57,7 @@ const KINDS: &[(&str, Storage, bool)] = &[
     ("lruhash", Storage::LruHash, false),
     ("percpuhash", Storage::PercpuHash, true),
     ("percpulruhash", Storage::LruPercpuHash, true),
+    ("thread", Storage::Thread, false),
 ];
 
 impl Maps {
@@ -134,6 +135,10 @@ impl Checker<'_> {
             return self.diags.bad_argument(decl.kind.span, message);
         };
         let max_entries = match decl.args.as_slice() {
+            [] if storage == Storage::Thread => 0,
+            other if storage == Storage::Thread => {
+                return self.diags.argument_count(decl.span, "thread()", "no arguments", other.len());
+            }
             [ast::Expr { kind: ast::ExprKind::Int(n), .. }] if (1..=u64::from(u32::MAX)).contains(n) => {
                 *n as u32
             }
@@ -154,7 +159,13 @@ impl Checker<'_> {
         };
         match before {
             Some(before) => self.diags.redeclared(decl.span, &name, before),
-            None => self.maps.list[id].declared = Some(Declared { storage, max_entries, span: decl.span }),
+            None => {
+                let map = &mut self.maps.list[id];
+                map.declared = Some(Declared { storage, max_entries, span: decl.span });
+                if storage == Storage::Thread {
+                    map.keyed = Some((false, decl.span));
+                }
+            }
         }
     }
 
@@ -186,8 +197,22 @@ impl Checker<'_> {
         Some((id, key))
     }
 
+    /// Whether it holds a value for each thread: `let @m = thread();`
+    pub fn is_of_threads(&self, id: MapId) -> bool {
+        let map = &self.maps.list[id];
+        let storage = map.known.as_ref().map(|k| k.storage).or(map.declared.as_ref().map(|d| d.storage));
+        storage == Some(Storage::Thread)
+    }
+
     /// `None` after a report.
     fn agree_keyed(&mut self, id: MapId, keyed: bool, span: Span) -> Option<()> {
+        if keyed && self.is_of_threads(id) {
+            let map = &self.maps.list[id];
+            let (message, first) =
+                (format!("{} has a value for each thread, and no keys", map.name), map.span);
+            self.diags.map_key(span, message, Some(first));
+            return None;
+        }
         let map = &mut self.maps.list[id];
         let (before, first) = *map.keyed.get_or_insert((keyed, span));
         if before == keyed {
@@ -384,7 +409,9 @@ impl Checker<'_> {
             && !value.is_error()
             && KINDS.iter().any(|k| k.1 == d.storage && k.2 != is_agg)
         {
-            let what = if is_agg {
+            let what = if d.storage == Storage::Thread {
+                "a thread's value is no aggregation; count with ++ and +="
+            } else if is_agg {
                 "an aggregation needs percpuhash or percpulruhash"
             } else {
                 "only aggregations go with percpuhash and percpulruhash"
@@ -397,7 +424,7 @@ impl Checker<'_> {
         let value = if value.is_error() { Ty::I64 } else { value };
         let key = key.map(|k| if k.is_error() { Ty::U64 } else { k });
         let storage = match (&map.declared, is_agg, key.is_some()) {
-            (Some(d), ..) if key.is_some() => d.storage,
+            (Some(d), ..) if key.is_some() || d.storage == Storage::Thread => d.storage,
             (_, true, _) if map.is_swapped || self.config.session => Storage::Swapped,
             (_, true, true) => Storage::PercpuHash,
             (_, true, false) => Storage::PercpuArray,

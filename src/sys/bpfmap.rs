@@ -22,6 +22,14 @@ pub struct MapSpec<'a> {
     pub flags: u32,
 }
 
+/// Types of keys and values, by their ids in loaded BTF.
+#[derive(Clone, Copy, Debug)]
+pub struct Types<'a> {
+    pub btf: BorrowedFd<'a>,
+    pub key: u32,
+    pub value: u32,
+}
+
 /// Whether reading an element takes it away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Take {
@@ -55,12 +63,27 @@ impl AsFd for Map {
 impl Map {
     /// Makes a map; an array of maps wants one of its inner maps as the pattern.
     pub fn create(spec: &MapSpec, inner: Option<&Map>) -> io::Result<Map> {
+        let inner_map_fd = inner.map_or(0, |map| map.fd.as_raw_fd() as u32);
+        Map::make(spec, libbpf_sys::bpf_map_create_opts { inner_map_fd, ..Default::default() })
+    }
+
+    /// Makes a map of a kind that wants the types of its keys and values.
+    pub fn create_typed(spec: &MapSpec, types: &Types) -> io::Result<Map> {
+        let opts = libbpf_sys::bpf_map_create_opts {
+            btf_fd: types.btf.as_raw_fd() as u32,
+            btf_key_type_id: types.key,
+            btf_value_type_id: types.value,
+            ..Default::default()
+        };
+        Map::make(spec, opts)
+    }
+
+    fn make(spec: &MapSpec, opts: libbpf_sys::bpf_map_create_opts) -> io::Result<Map> {
         let name = c_string(&object_name(&spec.name.replacen('@', "AT_", 1).replacen('.', "awl_", 1)))?;
         let opts = libbpf_sys::bpf_map_create_opts {
             sz: size_of::<libbpf_sys::bpf_map_create_opts>() as u64,
             map_flags: spec.flags,
-            inner_map_fd: inner.map_or(0, |map| map.fd.as_raw_fd() as u32),
-            ..Default::default()
+            ..opts
         };
         // SAFETY: name and options outlive the call.
         let fd = owned(unsafe {

@@ -38,6 +38,16 @@ pub extern "C" fn work_string(text: *const c_char) -> usize {
     black_box(unsafe { std::ffi::CStr::from_ptr(text) }.to_bytes().len())
 }
 
+/// Calls itself down to 0; returns the sum of all numbers up to `n`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn work_recurse(n: u64) -> u64 {
+    if black_box(n) == 0 {
+        return 0;
+    }
+    black_box(work_recurse(black_box(n - 1))) + n
+}
+
 /// Counts until the time is over.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -57,6 +67,20 @@ pub fn chain(args: &[String]) -> Result<Work, String> {
     Ok(Box::new(move || {
         let sum: u64 = (0..n).map(|i| work_outer(black_box(i))).sum();
         Ok(vec![("sum", sum.to_string())])
+    }))
+}
+
+pub fn recurse(args: &[String]) -> Result<Work, String> {
+    let (n_threads, depth, n) = (number(args, 0)?, number(args, 1)?, number(args, 2)?);
+    let calls = move || (0..n).map(|_| work_recurse(black_box(depth))).sum::<u64>();
+    Ok(Box::new(move || {
+        if n_threads == 0 {
+            return Ok(vec![("sum", calls().to_string())]);
+        }
+        let threads: Vec<_> = (0..n_threads).map(|_| std::thread::spawn(calls)).collect();
+        let sums: Result<Vec<u64>, _> = threads.into_iter().map(|t| t.join()).collect();
+        let sums = sums.map_err(|_| "a thread failed".to_owned())?;
+        Ok(vec![("sum", sums.iter().sum::<u64>().to_string())])
     }))
 }
 

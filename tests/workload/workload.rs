@@ -57,6 +57,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "fault", usage: "N: touches N fresh pages", prepare: calls::fault },
     Command { name: "malloc", usage: "SIZE N: allocates SIZE bytes N times", prepare: functions::malloc },
     Command { name: "chain", usage: "N: calls work_outer(i) for i below N", prepare: functions::chain },
+    Command {
+        name: "recurse",
+        usage: "T D N: T threads (0: this one) call work_recurse(D) N times each",
+        prepare: functions::recurse,
+    },
     Command { name: "string", usage: "TEXT N: calls work_string(TEXT) N times", prepare: functions::string },
     Command { name: "retransmit", usage: "N MS: N connects that the peer drops", prepare: net::retransmit },
     Command { name: "tcp", usage: "N SIZE: sends SIZE bytes to itself N times", prepare: net::tcp },

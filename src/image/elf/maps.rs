@@ -188,9 +188,11 @@ impl Definitions<'_> {
 
     /// Name and type of each member of a definition.
     fn members(&mut self, map: &Map) -> Vec<(&'static str, u32)> {
-        let max_entries = if map.max_entries == 0 { RING_BYTES } else { map.max_entries };
-        let mut members =
-            vec![("type", self.number(map.kind.code())), ("max_entries", self.number(max_entries))];
+        let mut members = vec![("type", self.number(map.kind.code()))];
+        if map.kind != MapKind::TaskStorage {
+            let max_entries = if map.max_entries == 0 { RING_BYTES } else { map.max_entries };
+            members.push(("max_entries", self.number(max_entries)));
+        }
         if map.key_size > 0 {
             members.push(("key", self.pointer_to(map.key_size)));
         }
