@@ -193,7 +193,14 @@ impl Printer<'_> {
         {
             return Gap::None;
         }
-        if cur.is_comment() || prev.is_comment() || needs_space(prev, cur) { Gap::Space } else { Gap::None }
+        // `10 .x` is not `10.x`, which would be a number; `$t.0.x` is two indices.
+        let is_index = i >= 2 && matches!(self.pieces[i - 2].kind, Token::Dot | Token::Arrow);
+        let is_number = prev.kind == Token::Int && cur.kind == Token::Dot && !is_index;
+        if cur.is_comment() || prev.is_comment() || is_number || needs_space(prev, cur) {
+            Gap::Space
+        } else {
+            Gap::None
+        }
     }
 
     fn comment(&mut self, i: usize) {

@@ -229,7 +229,9 @@ impl<'w> Prep<'w> {
         let rest = &rest[lead..];
         let name = first_word(rest);
         if name.is_empty() {
-            return bad(diags, Span { hi: at.lo + lead as u32 + 1, ..at }, "#define wants a name");
+            let end = lead + rest.chars().next().map_or(0, char::len_utf8);
+            let span = if rest.is_empty() { at } else { Span { hi: at.lo + end as u32, ..at } };
+            return bad(diags, span, "#define wants a name");
         }
         let has_params = rest[name.len()..].starts_with('(');
         let from = name.len() + lex::blank_len(&rest[name.len()..]).min(rest.len() - name.len());
