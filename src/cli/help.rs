@@ -84,7 +84,7 @@ pub fn topic(name: &str) -> Result<String, Option<&'static str>> {
 }
 
 /// All topics.
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     let builtins = builtins::all().map(|r| r.name);
     let aggs = aggs::ALL.iter().map(|r| r.name);
     let probes = probes::KINDS.iter().map(|r| r.name);
@@ -123,7 +123,8 @@ pub fn topics() -> String {
     out
 }
 
-fn first_sentence(doc: &str) -> &str {
+/// A doc up to its first full stop.
+pub fn first_sentence(doc: &str) -> &str {
     match doc.split_once(". ") {
         Some((first, _)) => first,
         None => doc.trim_end_matches('.'),
@@ -131,7 +132,7 @@ fn first_sentence(doc: &str) -> &str {
 }
 
 /// `str(pointer[, length])`
-fn signature(name: &str, form: Form, params: &[Param]) -> String {
+pub fn signature(name: &str, form: Form, params: &[Param]) -> String {
     if form == Form::Value && params.is_empty() {
         return name.to_owned();
     }

@@ -197,7 +197,7 @@ fn anonymous(types: &TypeTable, m: &Member) -> Option<(StructId, &'static str)> 
 }
 
 /// `struct dentry *d`, `uint8 a[4]`
-fn declaration(ty: &Ty, name: &str, types: &TypeTable) -> String {
+pub fn declaration(ty: &Ty, name: &str, types: &TypeTable) -> String {
     match ty {
         Ty::Ptr { to, .. } => declaration(to, &format!("*{name}"), types),
         Ty::Array { elem, n } => declaration(elem, &format!("{name}[{n}]"), types),

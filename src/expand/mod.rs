@@ -16,6 +16,7 @@ mod params;
 mod substitute;
 
 pub use definitions::{Definitions, Tag};
+pub use library::FILES as LIBRARY;
 pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};

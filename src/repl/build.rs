@@ -21,18 +21,6 @@ pub struct Part {
     pub text: String,
 }
 
-impl Part {
-    /// Names of the macros that it defines.
-    pub fn macros(&self) -> Vec<String> {
-        let (script, _) = parse(FileId(0), &self.text);
-        let name = |item: &Item| match item {
-            Item::Macro(m) => Some(m.name.name.clone()),
-            _ => None,
-        };
-        script.items.iter().filter_map(name).collect()
-    }
-}
-
 /// A text with the items of it that are to be compiled.
 pub struct Entry<'a> {
     pub name: &'a str,

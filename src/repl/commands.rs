@@ -1,6 +1,6 @@
 //! The commands: a row each, from which `:help`, completion and the manual are made.
 
-use super::{Repl, clauses, inspect, maps, meta};
+use super::{Repl, clauses, find, inspect, maps, meta};
 
 /// A command's row.
 pub struct Command {
@@ -8,6 +8,8 @@ pub struct Command {
     pub name: &'static str,
     /// `N`, `[PATTERN]`; empty if it takes none.
     pub args: &'static str,
+    /// What completion offers for them.
+    pub takes: Takes,
     /// One sentence, then what else there is to know.
     pub doc: &'static str,
     pub example: &'static str,
@@ -15,18 +17,68 @@ pub struct Command {
     pub run: fn(&mut Repl, &str),
 }
 
+/// What can stand after a command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    Nothing,
+    File,
+    /// Numbers of clauses.
+    Clause,
+    /// What `:help` explains.
+    Topic,
+    /// An attach point.
+    Probe,
+    /// A struct, union or enum of the kernel.
+    Struct,
+    Expression,
+}
+
 /// All commands, in the order in which they are shown.
 pub static COMMANDS: &[Command] = &[
     Command {
         name: "help",
         args: "[TOPIC]",
+        takes: Takes::Topic,
         doc: "Explains a command, builtin, function, probe type, setting or error code.",
         example: ":help rm",
         run: inspect::help,
     },
     Command {
+        name: "probes",
+        args: "PATTERN",
+        takes: Takes::Probe,
+        doc: "Lists probes by a pattern with * and ?, or by a word that they contain.",
+        example: ":probes openat",
+        run: find::probes,
+    },
+    Command {
+        name: "args",
+        args: "PROBE",
+        takes: Takes::Probe,
+        doc: "Shows what a probe offers: the fields of args, or its arguments, and their types.",
+        example: ":args tracepoint:syscalls:sys_enter_openat",
+        run: find::args,
+    },
+    Command {
+        name: "struct",
+        args: "NAME",
+        takes: Takes::Struct,
+        doc: "Shows a struct, union or enum of this kernel, with offsets and sizes in bytes.",
+        example: ":struct task_struct",
+        run: find::strukt,
+    },
+    Command {
+        name: "type",
+        args: "EXPRESSION",
+        takes: Takes::Expression,
+        doc: "Says the type of an expression, its size and its fields, without computing it.",
+        example: ":type curtask.mm",
+        run: find::type_of,
+    },
+    Command {
         name: "ls",
         args: "",
+        takes: Takes::Nothing,
         doc: "Lists the clauses with their hits and losses. A hit is a run whose predicate held.",
         example: ":ls",
         run: clauses::ls,
@@ -34,6 +86,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "rm",
         args: "N...",
+        takes: Takes::Clause,
         doc: "Takes clauses out. Their maps stay, until :drop.",
         example: ":rm 1",
         run: clauses::rm,
@@ -41,6 +94,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "maps",
         args: "",
+        takes: Takes::Nothing,
         doc: "Lists the maps: kind, types of keys and values, entries, memory.",
         example: ":maps",
         run: maps::list,
@@ -48,6 +102,7 @@ pub static COMMANDS: &[Command] = &[
     Command {
         name: "quit",
         args: "",
+        takes: Takes::Nothing,
         doc: "Leaves, as Ctrl-D does: everything is detached, `end` probes run, maps are not printed.",
         example: ":quit",
         run: meta::quit,

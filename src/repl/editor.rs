@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
 
 use rustyline::completion::Completer;
@@ -20,7 +21,8 @@ use rustyline::{
     ExternalPrinter as _, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount,
 };
 
-use super::complete::{self, Candidate};
+use super::complete::{self, Candidate, Index};
+use super::highlight;
 use super::input::Completeness;
 use super::screen::Print;
 use super::view::{Cx, SharedView};
@@ -46,6 +48,9 @@ struct Question {
     initial: String,
 }
 
+/// Makes the machine anew, in whatever thread.
+pub type MakeWorld = Arc<dyn Fn() -> Box<dyn World> + Send + Sync>;
+
 /// What the thread is made with.
 pub struct Setup {
     pub view: SharedView,
@@ -54,7 +59,7 @@ pub struct Setup {
     /// Lines of former sessions, the oldest first.
     pub history: Vec<String>,
     /// Makes the machine that completion looks at, in the editor's thread.
-    pub world: Box<dyn FnOnce() -> Box<dyn World> + Send>,
+    pub world: MakeWorld,
 }
 
 /// See the module.
@@ -141,7 +146,8 @@ fn make(setup: Setup) -> io::Result<(Rustyline, Print)> {
     let example = Box::new(ExampleKey { view: setup.view.clone() });
     editor.bind_sequence(key, EventHandler::Conditional(example));
     let world = (setup.world)();
-    editor.set_helper(Some(Assistant { view: setup.view, world, color: setup.color }));
+    let index = Index::start(move || (setup.world)());
+    editor.set_helper(Some(Assistant { view: setup.view, world, index, color: setup.color }));
     let mut printer = editor.create_external_printer().map_err(other)?;
     // A terminal that is gone shows nothing.
     let print = move |text: String| drop(printer.print(text));
@@ -193,12 +199,13 @@ impl ConditionalEventHandler for ExampleKey {
 struct Assistant {
     view: SharedView,
     world: Box<dyn World>,
+    index: Index,
     color: Color,
 }
 
 impl Assistant {
     fn with<T>(&self, f: impl FnOnce(&Cx) -> T) -> T {
-        self.view.with(|view| f(&Cx { world: self.world.as_ref(), view }))
+        self.view.with(|view| f(&Cx { world: self.world.as_ref(), index: &self.index, view }))
     }
 }
 
@@ -206,10 +213,10 @@ impl Helper for Assistant {}
 
 impl rustyline::completion::Candidate for Candidate {
     fn display(&self) -> &str {
-        &self.display
+        &self.shown
     }
     fn replacement(&self) -> &str {
-        &self.replacement
+        &self.text
     }
 }
 
@@ -217,7 +224,8 @@ impl Completer for Assistant {
     type Candidate = Candidate;
 
     fn complete(&self, line: &str, pos: usize, _: &Context) -> rustyline::Result<(usize, Vec<Candidate>)> {
-        Ok(self.with(|cx| complete::complete(cx, line, pos)))
+        let done = self.with(|cx| complete::complete(line, pos, cx));
+        Ok((done.start, done.candidates))
     }
 }
 
@@ -225,14 +233,14 @@ impl Hinter for Assistant {
     type Hint = String;
 
     fn hint(&self, line: &str, pos: usize, _: &Context) -> Option<String> {
-        self.with(|cx| complete::hint(cx, line, pos))
+        self.with(|cx| complete::hint::hint(line, pos, cx)).map(|said| format!("   {said}"))
     }
 }
 
 impl Highlighter for Assistant {
-    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+    fn highlight<'l>(&self, line: &'l str, cursor: usize) -> Cow<'l, str> {
         match self.color {
-            Color::Always => complete::highlight(line),
+            Color::Always => Cow::Owned(highlight::highlight(line, cursor)),
             Color::Never => Cow::Borrowed(line),
         }
     }

@@ -17,10 +17,12 @@
 mod build;
 mod clauses;
 mod commands;
-mod complete;
+pub mod complete;
 mod editor;
 mod events;
 mod files;
+mod find;
+mod highlight;
 mod input;
 mod inspect;
 mod maps;
@@ -31,6 +33,7 @@ mod view;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Base;
@@ -125,7 +128,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         color: say.color,
         history: Vec::new(),
         // What is wrong with it was said above.
-        world: Box::new(move || {
+        world: Arc::new(move || {
             let silent = Say { color: Color::Never, warnings: Warnings::Silent };
             source::world(&theirs, &silent).unwrap_or_else(|_| Box::new(crate::sys::world::LinuxWorld::new()))
         }),
@@ -232,9 +235,11 @@ impl Repl {
     }
 
     fn renew_view(&mut self) {
-        let (base, clauses) = (self.base.clone(), self.clauses.keys().copied().collect());
-        let macros = self.preamble.iter().flat_map(build::Part::macros).collect();
-        self.view.change(|v| (v.base, v.clauses, v.macros) = (base, clauses, macros));
+        let base = self.base.clone();
+        let clauses = self.clauses.iter().map(|(n, c)| (*n, clauses::one_line(&c.text))).collect();
+        let preamble = self.preamble.iter().map(|p| format!("{}\n", p.text)).collect();
+        let config = self.config.clone();
+        self.view.change(|v| (v.base, v.clauses, v.preamble, v.config) = (base, clauses, preamble, config));
     }
 
     /// Waits for events, typed text or a signal.

@@ -4,8 +4,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::complete::Index;
 use super::input::Completeness;
 use crate::Base;
+use crate::lang::Config;
 use crate::world::World;
 
 /// See the module.
@@ -13,10 +15,12 @@ use crate::world::World;
 pub struct View {
     /// The maps that live, and the table of the types that they speak of.
     pub base: Base,
-    /// Numbers of the clauses.
-    pub clauses: Vec<u32>,
-    /// Names of macros entered so far.
-    pub macros: Vec<String>,
+    /// Settings of the command line and the environment.
+    pub config: Config,
+    /// Numbers of the clauses, and their text.
+    pub clauses: Vec<(u32, String)>,
+    /// Macros and definitions entered so far, as text.
+    pub preamble: String,
     /// What one key (Alt-Enter) puts on the prompt: the example of the help shown last.
     pub example: Option<String>,
     /// Whether the answer to a question is awaited: any line is complete.
@@ -64,5 +68,7 @@ impl SharedView {
 pub struct Cx<'a> {
     /// The machine, of the editor's own thread.
     pub world: &'a dyn World,
+    /// The names of its probes.
+    pub index: &'a Index,
     pub view: &'a View,
 }
