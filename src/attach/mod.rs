@@ -13,6 +13,7 @@ mod syscall;
 mod timer;
 mod tracepoint;
 mod uprobe;
+mod usdt;
 mod watchpoint;
 
 pub use error::AttachError;
@@ -99,7 +100,7 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
         Attach::TpBtf { .. } | Attach::Fentry { .. } => Method::Tracing,
         Attach::SyscallTp { btf, .. } => syscall::method(*btf),
         Attach::Kprobe { .. } => kprobe::method(point, n, world),
-        Attach::Uprobe { .. } => uprobe::method(world),
+        Attach::Uprobe { .. } | Attach::Usdt { .. } => uprobe::method(world),
         Attach::Tracepoint { .. }
         | Attach::RawTracepoint { .. }
         | Attach::KprobeAddr { .. }
@@ -218,8 +219,12 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
             kprobe::attach(program, module, func, *offset, *when)
         }
         Attach::KprobeAddr { addr, when } => kprobe::attach_addr(program, *addr, *when),
-        Attach::Uprobe { path, offset, when, ref_ctr_offset, .. } => {
-            uprobe::attach(program, path, *offset, *when, *ref_ctr_offset, cx)
+        Attach::Uprobe { path, offset, when, .. } => {
+            let place = uprobe::Place { path, offset: *offset, when: *when, ref_ctr_offset: 0 };
+            uprobe::attach(program, place, cx)
+        }
+        Attach::Usdt { path, offset, ref_ctr_offset, .. } => {
+            usdt::attach(program, path, *offset, *ref_ctr_offset, cx)
         }
         Attach::Profile(rate) => timer::profile(program, *rate, cx),
         Attach::Interval(rate) => timer::interval(program, *rate),
@@ -243,7 +248,8 @@ pub fn order(point: &Attach) -> Order {
         Attach::Kprobe { when: When::Entry, .. }
         | Attach::KprobeAddr { when: When::Entry, .. }
         | Attach::Fentry { .. }
-        | Attach::Uprobe { .. } => Order::Reverse,
+        | Attach::Uprobe { .. }
+        | Attach::Usdt { .. } => Order::Reverse,
         Attach::Begin
         | Attach::End
         | Attach::Signal(_)

@@ -14,35 +14,50 @@ pub fn method(world: &dyn World) -> Method {
     if world.features().has(Feature::UprobeMulti) { Method::UprobeMulti } else { Method::Each }
 }
 
-/// The points by file and edge, each group one link.
-pub fn files(points: &[Attach]) -> Vec<Vec<&Attach>> {
-    let mut groups: Vec<Vec<&Attach>> = Vec::new();
-    for point in points {
-        match groups.iter_mut().find(|g| place(g[0]) == place(point)) {
-            Some(group) => group.push(point),
-            None => groups.push(vec![point]),
-        }
-    }
-    groups
+/// Where a program goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place<'a> {
+    pub path: &'a str,
+    pub offset: u64,
+    pub when: When,
+    /// 0: none.
+    pub ref_ctr_offset: u64,
 }
 
-fn place(point: &Attach) -> Option<(&str, When)> {
+/// The points by file and edge, each group one link.
+pub fn files(points: &[Attach]) -> Vec<Vec<&Attach>> {
+    let key = |p: &Attach| place(p).map(|p| (p.path.to_owned(), p.when));
+    let mut groups: Vec<(_, Vec<&Attach>)> = Vec::new();
+    for point in points {
+        let key = key(point);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, group)) => group.push(point),
+            None => groups.push((key, vec![point])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+fn place(point: &Attach) -> Option<Place<'_>> {
     match point {
-        Attach::Uprobe { path, when, .. } => Some((path, *when)),
+        Attach::Uprobe { path, offset, when, .. } => {
+            Some(Place { path, offset: *offset, when: *when, ref_ctr_offset: 0 })
+        }
+        Attach::Usdt { path, offset, ref_ctr_offset, .. } => {
+            Some(Place { path, offset: *offset, when: When::Entry, ref_ctr_offset: *ref_ctr_offset })
+        }
         _ => None,
     }
 }
 
 /// Attaches to all points of one group.
 pub fn attach_multi(program: BorrowedFd, points: &[&Attach], cx: &Cx) -> Result<Vec<Link>, AttachError> {
-    let Some((path, when)) = place(points[0]) else { crate::bug!("{} is no uprobe", points[0].name()) };
-    let (mut offsets, mut ref_ctrs) = (Vec::new(), Vec::new());
-    for point in points {
-        if let Attach::Uprobe { offset, ref_ctr_offset, .. } = point {
-            offsets.push(*offset);
-            ref_ctrs.push(*ref_ctr_offset);
-        }
-    }
+    let places: Vec<Place> = points.iter().filter_map(|p| place(p)).collect();
+    let Some(&Place { path, when, .. }) = places.first() else {
+        crate::bug!("{} is no uprobe", points[0].name())
+    };
+    let offsets: Vec<u64> = places.iter().map(|p| p.offset).collect();
+    let mut ref_ctrs: Vec<u64> = places.iter().map(|p| p.ref_ctr_offset).collect();
     if ref_ctrs.iter().all(|&r| r == 0) {
         ref_ctrs.clear();
     }
@@ -54,27 +69,20 @@ pub fn attach_multi(program: BorrowedFd, points: &[&Attach], cx: &Cx) -> Result<
     Ok(vec![slow(link.map_err(|e| AttachError::of(&e, reason(&e)))?)])
 }
 
-pub fn attach(
-    program: BorrowedFd,
-    path: &str,
-    offset: u64,
-    when: When,
-    ref_ctr_offset: u64,
-    cx: &Cx,
-) -> Result<Vec<Link>, AttachError> {
+pub fn attach(program: BorrowedFd, place: Place, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     /// `PERF_UPROBE_REF_CTR_OFFSET_SHIFT`
     const REF_CTR_SHIFT: u32 = 32;
     let pmu = perf::pmu("uprobe")
         .map_err(|_| AttachError::says("this kernel has no uprobes (CONFIG_UPROBE_EVENTS)"))?;
-    let mut config = ref_ctr_offset << REF_CTR_SHIFT;
-    if when == When::Return {
+    let mut config = place.ref_ctr_offset << REF_CTR_SHIFT;
+    if place.when == When::Return {
         config |= pmu.return_bit;
     }
     let scope = match cx.pid {
         Some(pid) => Scope::Task(pid),
         None => Scope::Cpu(perf::online_cpus().ok().and_then(|c| c.first().copied()).unwrap_or(0)),
     };
-    let source = Source::Dynamic { pmu: pmu.ty, config, name: path, offset };
+    let source = Source::Dynamic { pmu: pmu.ty, config, name: place.path, offset: place.offset };
     let event = perf::open(&source, scope).map_err(|e| AttachError::of(&e, reason(&e)))?;
     perf::start(event.as_fd(), program).map_err(|e| AttachError::of(&e, reason(&e)))?;
     Ok(vec![slow(event)])

@@ -3,6 +3,7 @@
 //! Comes in: patterns and a [`World`]. Goes out: lines, in a fixed order without duplicates.
 
 use crate::base::{Diags, Span};
+use crate::isa::usdt::UsdtArg;
 use crate::lang::Config;
 use crate::lang::probes::{self, ApText, Ctx, ProbeKind, ResolveCx, Uses};
 use crate::ty::{self, Member, StructId, StructKind, Ty, TypeTable};
@@ -102,6 +103,9 @@ fn kinds(provider: &str) -> Vec<&'static ProbeKind> {
     probes::find(provider).into_iter().collect()
 }
 
+/// The highest number of an argument of a USDT probe.
+const USDT_ARG_MAX: u32 = 255;
+
 /// What `args` and `retval` are at a probe: indented lines `type name`.
 pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
     let Some((provider, rest)) = probe.split_once(':') else { return Vec::new() };
@@ -109,7 +113,8 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
     let part = |text: &str| ApText { text: text.to_owned(), quoted: true, span: Span::none() };
     let parts: Vec<ApText> = rest.split(':').filter(|p| !p.is_empty()).map(part).collect();
     let (mut types, mut diags) = (TypeTable::new(), Diags::default());
-    let uses = Uses { args: true, retval: true, ..Uses::default() };
+    let arg_numbers = (0..=USDT_ARG_MAX).collect();
+    let uses = Uses { args: true, retval: true, argn: true, arg_numbers, ..Uses::default() };
     let config = Config::default();
     let mut cx = ResolveCx {
         world,
@@ -123,6 +128,7 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
     let (fields, ret) = match point.ctx {
         Ctx::Record(fields) | Ctx::SysEnter(fields) | Ctx::SysExit(fields) => (fields, None),
         Ctx::BtfArgs { args, ret } => (args, ret),
+        Ctx::Usdt(args) => return args.iter().flatten().enumerate().map(usdt_argument).collect(),
         Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Perf => return Vec::new(),
     };
     let members = types.structs[fields].members.clone().unwrap_or_default();
@@ -132,6 +138,17 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
         lines.push(line("retval", &ty));
     }
     lines
+}
+
+/// `int32 arg0`, or what stands in the way of reading it.
+fn usdt_argument((i, arg): (usize, &UsdtArg)) -> String {
+    match probes::usdt::unreadable(arg) {
+        None => {
+            let ty = Ty::Int { bits: arg.bytes * 8, signed: arg.signed };
+            format!("    {} arg{i}", ty::print::name(&ty, &TypeTable::new()))
+        }
+        Some(why) => format!("    arg{i} {why}"),
+    }
 }
 
 fn type_lines(world: &dyn World, kind: TypeKeyword, name: &str) -> Vec<String> {

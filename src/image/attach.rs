@@ -94,13 +94,19 @@ pub enum Attach {
         func: String,
         when: When,
     },
-    /// `offset` is the file offset of the instruction; `symbol` is for names. `ref_ctr_offset` is that of a
-    /// USDT semaphore, else 0.
+    /// `offset` is the file offset of the instruction; `symbol` is for names.
     Uprobe {
         path: String,
         symbol: String,
         offset: u64,
         when: When,
+    },
+    /// One of the places of a statically defined probe, by file offsets; 0 where it has no semaphore.
+    Usdt {
+        path: String,
+        provider: String,
+        name: String,
+        offset: u64,
         ref_ctr_offset: u64,
     },
     /// One event per CPU.
@@ -147,7 +153,10 @@ impl Attach {
                 BtfUse::Raw => ProgType::RawTracepoint,
             },
             Attach::TpBtf { .. } | Attach::Fentry { .. } => ProgType::Tracing,
-            Attach::Kprobe { .. } | Attach::KprobeAddr { .. } | Attach::Uprobe { .. } => ProgType::Kprobe,
+            Attach::Kprobe { .. }
+            | Attach::KprobeAddr { .. }
+            | Attach::Uprobe { .. }
+            | Attach::Usdt { .. } => ProgType::Kprobe,
             Attach::Profile(_)
             | Attach::Interval(_)
             | Attach::Software { .. }
@@ -208,6 +217,7 @@ impl Attach {
                 let what = if symbol.is_empty() { format!("{offset:#x}") } else { symbol.clone() };
                 format!("u{}probe:{path}:{what}", ret(when))
             }
+            Attach::Usdt { path, provider, name, .. } => format!("usdt:{path}:{provider}:{name}"),
             Attach::Profile(r) => format!("profile:{}", rate(r)),
             Attach::Interval(r) => format!("interval:{}", rate(r)),
             Attach::Software { name, period, .. } => format!("software:{name}:{period}"),

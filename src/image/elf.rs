@@ -88,6 +88,8 @@ pub fn section_name(attach: &Attach) -> String {
             format!("u{}probe/{path}:{symbol}", ret(when))
         }
         Attach::Uprobe { when, .. } => format!("u{}probe", ret(when)),
+        // libbpf's own section for them wants its own way to read arguments: this one is attached by hand.
+        Attach::Usdt { .. } => "uprobe".into(),
         Attach::Profile(_)
         | Attach::Interval(_)
         | Attach::Software { .. }

@@ -22,6 +22,8 @@ pub struct Arch {
     pub pt_regs_bytes: u32,
     /// `e_machine` of its ELF files.
     pub elf_machine: u16,
+    /// Reads an operand of the assembler, as notes of USDT probes have them.
+    pub usdt_place: fn(&str) -> Option<super::usdt::Place>,
     /// System calls by name, in the order of their names.
     pub syscalls: &'static [(&'static str, u32)],
 }
@@ -64,6 +66,7 @@ pub static X86_64: Arch = Arch {
     page_bytes: 4096,
     pt_regs_bytes: 168,
     elf_machine: 62,
+    usdt_place: super::usdt::place_x86_64,
     syscalls: super::syscalls_x86_64::SYSCALLS,
 };
 

@@ -6,6 +6,7 @@ pub mod helpers;
 pub mod insn;
 pub mod limits;
 pub mod syscalls_x86_64;
+pub mod usdt;
 
 pub use helpers::Helper;
 pub use insn::Insn;

@@ -44,7 +44,7 @@ impl Fx<'_, '_> {
                 members.get(i as usize).is_some_and(|m| matches!(m.ty, Ty::Ptr { .. }))
             }
             Ctx::SysEnter(_) | Ctx::SysExit(_) => i == 0,
-            Ctx::None | Ctx::Regs { .. } | Ctx::Record(_) | Ctx::RawArgs | Ctx::Perf => false,
+            Ctx::None | Ctx::Regs { .. } | Ctx::Record(_) | Ctx::RawArgs | Ctx::Usdt(_) | Ctx::Perf => false,
         };
         let v = self.raw_arg(i);
         if !is_pointer {

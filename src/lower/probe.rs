@@ -54,7 +54,7 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
 pub fn is_user_side(probe: &hir::Probe) -> bool {
     match probe.points.first().map(|p| &p.ctx) {
         Some(Ctx::Regs { user, .. }) => *user == UserRegs::User,
-        Some(Ctx::SysEnter(_) | Ctx::SysExit(_)) => true,
+        Some(Ctx::SysEnter(_) | Ctx::SysExit(_) | Ctx::Usdt(_)) => true,
         Some(Ctx::Record(_)) => probe.points.iter().all(|p| match &p.attach {
             Attach::Tracepoint { category, .. } => category == "syscalls",
             _ => false,
@@ -120,6 +120,7 @@ impl<'a> Fx<'_, 'a> {
             | Attach::KprobeAddr { .. }
             | Attach::Fentry { .. }
             | Attach::Uprobe { .. }
+            | Attach::Usdt { .. }
             | Attach::Profile(_)
             | Attach::Interval(_)
             | Attach::Software { .. }

@@ -4,7 +4,7 @@
 //! the session has made goes away with it, also when the process is killed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -230,6 +230,7 @@ impl Session {
         let (left_out, errors): (Vec<_>, Vec<_>) = errors.into_iter().partition(is_optional);
         let n_left_out: usize = left_out.iter().map(|e| e.points.len()).sum();
         let n_failed: usize = errors.iter().map(|e| e.points.len()).sum();
+        let n_attached = count_attached(&image, errors.iter().chain(&left_out));
         let missing = match image.config.missing_probes {
             MissingProbes::Error if !errors.is_empty() => return Err(LoadError::Attach(errors)),
             _ if n_failed > 0 && n_failed + n_left_out == n_points => return Err(LoadError::Attach(errors)),
@@ -247,7 +248,7 @@ impl Session {
         self.next_event += image.events.len() as u32;
         self.clauses.insert(id, clause);
         self.shared.set(globals::ENABLED, 1);
-        Ok(Added { id, n_attached: n_points - n_failed - n_left_out, missing, left_out })
+        Ok(Added { id, n_attached, missing, left_out })
     }
 
     /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs.
@@ -489,6 +490,19 @@ impl Drop for Session {
         self.shared.set(globals::ENABLED, 0);
         self.detach();
     }
+}
+
+/// Attach points as users count them: a statically defined probe is one in its clause, wherever it stands.
+fn count_attached<'a>(image: &Image, failed: impl Iterator<Item = &'a AttachError>) -> usize {
+    let failed: BTreeSet<&str> = failed.flat_map(|e| e.points.iter().map(String::as_str)).collect();
+    let mut placed = BTreeSet::new();
+    let mut is_new = |clause: u32, point: &Attach| match point {
+        Attach::Usdt { .. } => placed.insert((clause, point.name())),
+        _ => true,
+    };
+    let points = image.programs.iter().flat_map(|p| p.attach.iter().map(|a| (p.clause, a)));
+    let attached = points.filter(|(_, a)| !a.is_on_demand() && !failed.contains(a.name().as_str()));
+    attached.filter(|(clause, a)| is_new(*clause, a)).count()
 }
 
 /// A time at which everything is due.

@@ -23,7 +23,11 @@ impl Walk {
             "args" => (self.uses.args, self.uses.fields) = (true, None),
             "retval" => self.uses.retval = true,
             "probe" => self.uses.probe = true,
-            name => self.uses.argn |= arg_number(name).is_some(),
+            name => {
+                let number = arg_number(name);
+                self.uses.argn |= number.is_some();
+                self.uses.arg_numbers.extend(number);
+            }
         }
     }
 }

@@ -208,6 +208,11 @@ pub fn file_offset(path: &str, addr: u64) -> Answer<u64> {
     offset_of(&data, addr).ok_or(Missing::No)
 }
 
+/// A binary as bytes.
+pub(super) fn map_binary(path: &str) -> Answer<Mmap> {
+    map(Path::new(path))
+}
+
 fn map(path: &Path) -> Answer<Mmap> {
     let file = File::open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Missing::No,
@@ -222,14 +227,14 @@ fn map(path: &Path) -> Answer<Mmap> {
     })
 }
 
-fn not_elf(path: &str) -> Missing {
+pub(super) fn not_elf(path: &str) -> Missing {
     Missing::Unreadable {
         why: format!("{path} is not an ELF file"),
         hint: "name a binary or a library".into(),
     }
 }
 
-fn damaged(path: &str, e: &object::read::Error) -> Missing {
+pub(super) fn damaged(path: &str, e: &object::read::Error) -> Missing {
     Missing::Unreadable { why: format!("{path}: {e}"), hint: String::new() }
 }
 
@@ -323,7 +328,7 @@ fn separate_debug(data: &[u8]) -> Option<PathBuf> {
 }
 
 /// Where the byte at a virtual address stands in the file.
-fn offset_of(data: &[u8], addr: u64) -> Option<u64> {
+pub(super) fn offset_of(data: &[u8], addr: u64) -> Option<u64> {
     match FileKind::parse(data).ok()? {
         FileKind::Elf64 => offset_in::<elf::FileHeader64<Endianness>>(data, addr),
         FileKind::Elf32 => offset_in::<elf::FileHeader32<Endianness>>(data, addr),

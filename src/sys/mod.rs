@@ -21,5 +21,6 @@ pub mod term;
 pub mod time;
 pub mod tracefs;
 pub mod trial;
+pub mod usdt;
 pub mod wake;
 pub mod world;

@@ -4,11 +4,14 @@
 //! when it cannot be had, and the rest works without.
 
 use super::features::LiveFeatures;
+use super::usdt;
 use super::{btf, elf, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
-use crate::world::{Answer, Features, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob, is_glob};
+use crate::world::{
+    Answer, Features, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob, is_glob,
+};
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::fs;
@@ -154,6 +157,9 @@ impl World for LinuxWorld {
     }
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64> {
         elf::file_offset(path, addr)
+    }
+    fn usdt_probes(&self, path: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>> {
+        usdt::probes(path, provider, name)
     }
 
     fn kernel_symbol(&self, name: &str) -> Answer<u64> {

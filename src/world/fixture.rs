@@ -5,16 +5,26 @@
 
 use super::folder::Folder;
 use super::{
-    Answer, Feature, Features, FormatField, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob,
+    Answer, Feature, Features, FormatField, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World,
+    glob,
 };
 use crate::image::ProgType;
 use crate::isa::Helper;
 use crate::isa::arch::{Arch, X86_64};
+use crate::isa::usdt;
 use crate::ty::table::DataLoc;
 use crate::ty::{
     EnumDef, EnumId, Member, Space, StructDef, StructId, StructKind, StructOrigin, Ty, TypeTable,
 };
 use std::collections::BTreeMap;
+
+/// USDT probes of the library: provider, name, file offset, arguments.
+const USDT: &[(&str, &str, u64, &str)] = &[
+    ("libc", "setjmp", 0x5000, "8@%rdi -4@%esi 8@%rax"),
+    ("libc", "longjmp", 0x5100, "8@%rdi 8f@%xmm0"),
+    ("libc", "two", 0x5200, "-4@%esi 8@%rax"),
+    ("libc", "two", 0x5300, "-4@8(%rsp) 8@%rax"),
+];
 
 #[derive(Default)]
 pub struct FixtureWorld {
@@ -310,6 +320,17 @@ impl World for FixtureWorld {
     }
     fn user_file_offset(&self, _: &str, addr: u64) -> Answer<u64> {
         if addr < 0x10000 { Ok(addr) } else { Err(Missing::No) }
+    }
+    fn usdt_probes(&self, _: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>> {
+        let found = USDT.iter().filter(|(p, n, ..)| glob(provider, p) && glob(name, n));
+        let probe = |&(provider, name, at, args): &(&str, &str, u64, &str)| UsdtProbe {
+            provider: provider.into(),
+            name: name.into(),
+            file_offset: at,
+            ref_ctr_offset: 0,
+            args: usdt::args(args, self.arch().usdt_place),
+        };
+        Ok(found.map(probe).collect())
     }
 
     fn kernel_symbol(&self, name: &str) -> Answer<u64> {

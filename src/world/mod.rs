@@ -13,6 +13,7 @@ pub use features::{Feature, Features};
 
 use crate::isa::Helper;
 use crate::isa::arch::Arch;
+use crate::isa::usdt::UsdtArg;
 use crate::ty::{EnumId, StructId, Ty, TypeTable};
 
 /// Why the machine did not answer.
@@ -70,6 +71,18 @@ pub struct UserSymbol {
     pub size: u64,
 }
 
+/// A place of a statically defined probe of a binary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsdtProbe {
+    pub provider: String,
+    pub name: String,
+    /// Where its code is in the file.
+    pub file_offset: u64,
+    /// Where its semaphore is in the file; 0 if it has none.
+    pub ref_ctr_offset: u64,
+    pub args: Vec<UsdtArg>,
+}
+
 /// The machine that is compiled for. Patterns are globs of `*`, `?` and classes; results are in a fixed order.
 pub trait World {
     fn arch(&self) -> &'static Arch;
@@ -123,6 +136,8 @@ pub trait World {
     fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>>;
     /// File offset of a virtual address of a binary.
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64>;
+    /// Places of the statically defined probes of a binary whose provider and name match.
+    fn usdt_probes(&self, path: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>>;
 
     // --- the rest ----------------------------------------------------------------------------------------
     /// Address of a kernel symbol.

@@ -7,7 +7,8 @@
 mod format;
 
 use super::{
-    Answer, Feature, Features, FuncSig, Missing, TracepointFormat, UserSymbol, World, glob, is_glob,
+    Answer, Feature, Features, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob,
+    is_glob,
 };
 use crate::btf::{Btf, Kernel, ModuleSource};
 use crate::image::ProgType;
@@ -218,6 +219,9 @@ impl World for SnapshotWorld {
         not_saved("binaries", "compile probes of binaries on the machine itself")
     }
     fn user_file_offset(&self, _path: &str, _addr: u64) -> Answer<u64> {
+        not_saved("binaries", "compile probes of binaries on the machine itself")
+    }
+    fn usdt_probes(&self, _path: &str, _provider: &str, _name: &str) -> Answer<Vec<UsdtProbe>> {
         not_saved("binaries", "compile probes of binaries on the machine itself")
     }
     fn kernel_symbol(&self, _name: &str) -> Answer<u64> {

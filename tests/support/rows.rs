@@ -67,6 +67,7 @@ fn needs(script: &str) -> BTreeSet<&'static str> {
         ("fexit", &["fentry"]),
         ("uprobe", &["uprobe", "libc"]),
         ("uretprobe", &["uprobe", "libc"]),
+        ("usdt", &["uprobe", "libc"]),
         ("hardware", &["pmu"]),
     ];
     let words: BTreeSet<&str> = script

@@ -15,6 +15,7 @@ mod c;
 mod calls;
 mod functions;
 mod net;
+mod usdt;
 
 use std::io::BufRead;
 use std::process::ExitCode;
@@ -65,6 +66,7 @@ const COMMANDS: &[Command] = &[
     Command { name: "string", usage: "TEXT N: calls work_string(TEXT) N times", prepare: functions::string },
     Command { name: "retransmit", usage: "N MS: N connects that the peer drops", prepare: net::retransmit },
     Command { name: "tcp", usage: "N SIZE: sends SIZE bytes to itself N times", prepare: net::tcp },
+    Command { name: "usdt", usage: "N: fires each statically defined probe N times", prepare: usdt::usdt },
     Command { name: "exit", usage: "STATUS: ends with STATUS", prepare: calls::exit },
 ];
 

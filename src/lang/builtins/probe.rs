@@ -1,7 +1,8 @@
 //! What the probe offers: arguments, return value, stacks, its name.
 
+use crate::isa::usdt::UsdtArg;
 use crate::lang::lowering::probe as lower;
-use crate::lang::probes::{self, Ctx, Provider};
+use crate::lang::probes::{self, Ctx, Provider, usdt};
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::{Space, StackMode, StackTy, Ty};
@@ -148,6 +149,10 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             let n_args = cx.types().structs[args].members.as_ref().map_or(0, |m| m.len() as i64);
             if ret.is_some() { n_args.max(1) } else { n_args }
         }
+        Ctx::Usdt(args) => {
+            let args = args.clone();
+            return usdt_arg(cx, n, &args);
+        }
         Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) => 12,
         Ctx::None | Ctx::Record(_) | Ctx::Perf => 0,
     };
@@ -156,6 +161,26 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     }
     let span = cx.span();
     cx.bad_argument(span, format!("there is no arg{n}: this probe has {n_max} arguments"));
+    (Ty::Error, CallData::None)
+}
+
+/// An argument with the size and sign that it was declared with.
+fn usdt_arg(cx: &mut dyn CheckCx, n: i64, args: &[Option<UsdtArg>]) -> (Ty, CallData) {
+    let found = usize::try_from(n).ok().and_then(|n| args.get(n));
+    let message = match found {
+        None if args.is_empty() => format!("there is no arg{n}: the probe has no arguments"),
+        None => format!("there is no arg{n}: the probe has {} arguments", args.len()),
+        Some(None) => crate::bug!("arg{n} is read, and was not looked for"),
+        Some(Some(arg)) => match usdt::unreadable(arg) {
+            None => {
+                let ty = Ty::Int { bits: arg.bytes * 8, signed: arg.signed };
+                return (ty, CallData::Ints(vec![n]));
+            }
+            Some(why) => format!("arg{n} {why}"),
+        },
+    };
+    let span = cx.span();
+    cx.bad_argument(span, message);
     (Ty::Error, CallData::None)
 }
 
@@ -182,7 +207,7 @@ fn ctx(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             cx.bad_argument(span, "tracepoints have no ctx: use args".into());
             (Ty::Error, CallData::None)
         }
-        (Ctx::Regs { .. } | Ctx::Perf, _) => {
+        (Ctx::Regs { .. } | Ctx::Usdt(_) | Ctx::Perf, _) => {
             let regs = cx.kernel_struct(None, "pt_regs").map_or(Ty::Void, Ty::Struct);
             (Ty::ptr(regs, Space::Kernel), CallData::None)
         }

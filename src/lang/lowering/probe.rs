@@ -3,11 +3,12 @@
 use super::folded;
 use super::machine::user_symbol;
 use crate::image::{Attach, When};
-use crate::ir::{Kind, Size, Value};
+use crate::ir::{BinOp, Kind, Size, UnOp, Value};
 use crate::isa::Helper;
+use crate::isa::usdt::{Place, UsdtArg};
 use crate::lang::probes::{Ctx, Point, UserRegs};
 use crate::lang::sig::CallData;
-use crate::lang::traits::{LowerCx, Operand};
+use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 use crate::ty::Ty;
 
 pub fn argn(cx: &mut dyn LowerCx) -> Operand {
@@ -20,6 +21,10 @@ pub fn argn(cx: &mut dyn LowerCx) -> Operand {
             };
             Operand::Val(register(cx, name))
         }
+        Ctx::Usdt(args) => {
+            let Some(Some(arg)) = args.get(n as usize).cloned() else { crate::bug!("arg{n} is not there") };
+            usdt_arg(cx, &arg)
+        }
         Ctx::None
         | Ctx::Record(_)
         | Ctx::BtfArgs { .. }
@@ -27,6 +32,42 @@ pub fn argn(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_) => cx.context_arg(n, &Ty::U64),
     }
+}
+
+/// An argument of a statically defined probe, as wide as its type.
+fn usdt_arg(cx: &mut dyn LowerCx, arg: &UsdtArg) -> Operand {
+    let (size, widen) = match (arg.bytes, arg.signed) {
+        (1, true) => (Size::B1, Some(UnOp::Sext8)),
+        (1, false) => (Size::B1, Some(UnOp::Zext8)),
+        (2, true) => (Size::B2, Some(UnOp::Sext16)),
+        (2, false) => (Size::B2, Some(UnOp::Zext16)),
+        (4, true) => (Size::B4, Some(UnOp::Sext32)),
+        (4, false) => (Size::B4, Some(UnOp::Zext32)),
+        _ => (Size::B8, None),
+    };
+    let v = match &arg.place {
+        Place::Const(n) => cx.b().iconst(*n),
+        Place::Reg { name, shift } => {
+            let v = register(cx, name);
+            cx.b().bin_imm(BinOp::Lshr, v, i64::from(*shift))
+        }
+        Place::Mem { base, index, off } => {
+            let mut at = cx.b().iconst(*off);
+            for (name, scale) in base.iter().map(|b| (*b, 1)).chain(*index) {
+                let v = register(cx, name);
+                let v = cx.b().bin_imm(BinOp::Mul, v, i64::from(scale));
+                at = cx.b().bin(BinOp::Add, at, v);
+            }
+            let (word, len) = (cx.temp(8, "argument"), cx.b().iconst(i64::from(arg.bytes)));
+            cx.read(ReadSpace::User, word, at, len, arg.bytes.into());
+            cx.b().load(size, word, 0)
+        }
+        Place::Symbol { .. } | Place::Unknown(_) => crate::bug!("{:?} has been refused", arg.place),
+    };
+    Operand::Val(match widen {
+        Some(op) => cx.b().un(op, v),
+        None => v,
+    })
 }
 
 /// A register of the context by its name.
@@ -66,6 +107,7 @@ pub fn func(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::RawArgs
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_)
+        | Ctx::Usdt(_)
         | Ctx::Perf => (false, false),
     };
     if is_entry && is_user {

@@ -13,12 +13,14 @@ mod test;
 mod timer;
 mod tracepoint;
 mod uprobe;
+pub mod usdt;
 mod watchpoint;
 
 use crate::base::codes::{self, Code};
 use crate::base::diag::nearest;
 use crate::base::{Diag, Diags, Span};
 use crate::image::{Attach, MissingProbes, When};
+use crate::isa::usdt::UsdtArg;
 use crate::ty::{StructId, Ty, TypeTable};
 use crate::world::{Answer, Missing, World, is_glob};
 
@@ -97,6 +99,8 @@ pub struct Uses {
     pub fields: Option<Vec<String>>,
     /// `arg0`, …
     pub argn: bool,
+    /// Their numbers.
+    pub arg_numbers: Vec<u32>,
     pub retval: bool,
     /// `probe`: each attach point becomes a probe of its own.
     pub probe: bool,
@@ -128,6 +132,8 @@ pub enum Ctx {
     /// `sys_exit`: R1 is `[pt_regs *, ret]`. Fields of origin `Format`: at 8 the number (`orig_rax`), at 16
     /// what the call returns.
     SysExit(StructId),
+    /// `struct pt_regs` of user code, with where the arguments lie; `None` for those that nobody reads.
+    Usdt(Vec<Option<UsdtArg>>),
     /// `struct bpf_perf_event_data`, which starts with the registers.
     Perf,
 }
@@ -161,6 +167,7 @@ pub static KINDS: &[&ProbeKind] = &[
     &fentry::FEXIT,
     &uprobe::UPROBE,
     &uprobe::URETPROBE,
+    &usdt::ROW,
     &timer::PROFILE,
     &timer::INTERVAL,
     &perf::SOFTWARE,
@@ -169,7 +176,7 @@ pub static KINDS: &[&ProbeKind] = &[
 ];
 
 /// Probe types of the language that awl does not have yet, with their short names.
-const MISSING: &[(&str, &str)] = &[("usdt", "U"), ("iter", "it")];
+const MISSING: &[(&str, &str)] = &[("iter", "it")];
 
 /// The row of a provider. Providers without a row never leave `find`.
 pub fn row(provider: Provider) -> &'static ProbeKind {
@@ -293,7 +300,7 @@ mod tests {
     fn unknown_and_missing_types_are_told_apart() {
         let mut diags = Diags::default();
         assert!(find_or_report("kprob", Span::none(), &mut diags).is_none());
-        assert!(find_or_report("U", Span::none(), &mut diags).is_none());
+        assert!(find_or_report("it", Span::none(), &mut diags).is_none());
         assert_eq!(diags.list[0].code, &codes::PROBE_TYPE);
         assert_eq!(diags.list[0].hint.as_deref(), Some("did you mean kprobe?"));
         assert_eq!(diags.list[1].code, &codes::PROBE_UNSUPPORTED);

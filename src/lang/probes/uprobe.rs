@@ -68,7 +68,7 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
 fn in_binary(cx: &mut ResolveCx<'_>, path: &str, func: &ApText, when: When) -> Vec<Point> {
     let ctx = Ctx::Regs { when, user: UserRegs::User };
     let point = |symbol: &str, offset: u64| Point {
-        attach: Attach::Uprobe { path: path.into(), symbol: symbol.into(), offset, when, ref_ctr_offset: 0 },
+        attach: Attach::Uprobe { path: path.into(), symbol: symbol.into(), offset, when },
         ctx: ctx.clone(),
     };
     if let Some(addr) = number(&func.text) {

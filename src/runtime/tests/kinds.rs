@@ -62,7 +62,7 @@ fn place_of(function: extern "C" fn(u64) -> u64) -> (String, u64) {
 
 fn uprobe(function: extern "C" fn(u64) -> u64, when: When) -> Attach {
     let (path, offset) = place_of(function);
-    Attach::Uprobe { path, symbol: "probed".into(), offset, when, ref_ctr_offset: 0 }
+    Attach::Uprobe { path, symbol: "probed".into(), offset, when }
 }
 
 #[test]
@@ -120,7 +120,6 @@ fn one_bad_place_is_named_and_the_others_are_attached() {
         symbol: "nowhere".into(),
         offset: 1 << 40,
         when: When::Entry,
-        ref_ctr_offset: 0,
     };
     let mut image = runs_image(vec![uprobe(probed, When::Entry), bad], Only::Thread);
     image.config.missing_probes = crate::image::MissingProbes::Warn;
@@ -352,7 +351,7 @@ fn uprobes_of_a_command_are_there_from_its_start() {
     let argv = split_command("sh -c 'sh -c true; exit 0'").expect("a command");
     let Some(mut session) = session(Target::Command(argv)) else { return };
     let symbol = "_exit".to_owned();
-    let attach = Attach::Uprobe { path, symbol, offset, when: When::Entry, ref_ctr_offset: 0 };
+    let attach = Attach::Uprobe { path, symbol, offset, when: When::Entry };
     session.add(Rc::new(runs_image(vec![attach], Only::All)), &world).expect("a clause");
     session.release().expect("runs");
     while session.poll(Duration::from_secs(1), &mut |_| {}).expect("poll").is_none() {}
