@@ -87,6 +87,8 @@ pub struct Compiled {
     /// `None` if there were errors.
     pub image: Option<Image>,
     pub diags: Diags,
+    /// Named parameters that the script takes; not known where it could not be checked.
+    pub options: Vec<lang::traits::ScriptOption>,
     /// The files that the diagnostics speak of.
     pub sources: SourceMap,
 }
@@ -155,16 +157,17 @@ pub fn compile_text(
     let script = expanded.script;
     see(Stage::Ast(&script));
     if diags.has_errors() {
-        return Compiled { image: None, diags, sources };
+        return Compiled { image: None, diags, options: Vec::new(), sources };
     }
-    let (program, found) = sema::check(&script, &sources, world, config.clone(), &base.maps, &expanded.defs);
+    let (mut program, found) = sema::check(&script, &sources, world, config.clone(), &base.maps, &expanded.defs);
     diags.append(found);
     see(Stage::Hir(&program));
+    let options = std::mem::take(&mut program.options);
     if !diags.has_errors() {
         diags.append(lower::check(&program, world));
     }
     if diags.has_errors() {
-        return Compiled { image: None, diags, sources };
+        return Compiled { image: None, diags, options, sources };
     }
     let mut module = lower::lower(&program, &sources, world);
     see(Stage::Ir(&module));
@@ -173,7 +176,7 @@ pub fn compile_text(
     let (image, found) = codegen::generate(module, world.features());
     diags.append(found);
     let image = if diags.has_errors() { None } else { Some(image) };
-    Compiled { image, diags, sources }
+    Compiled { image, diags, options, sources }
 }
 
 /// The trees of the files as one.

@@ -51,6 +51,9 @@ codes! {
     IMPORT "E0217" "import failed" "An import names a .bt file, a .h file or a folder of them, relative to the file that it stands in. A folder that everybody may write to is refused.";
     C_DEFINITION "E0218" "wrong C definition" "Structs, unions, enums and typedefs are understood as C writes them; types that they use come from the script, its headers or the kernel's BTF.";
     EXPANSION "E0219" "expansion too large" "Macros and definitions make too much of the script. Use a loop, or call them less often inside one another.";
+    OPTION "E0220" "wrong named parameter" "Named parameters stand after -- on the command line, as --name=value; getopt() takes them. `awl script.bt -- --help` lists those of a script.";
+    UNSTABLE "E0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
+    UNSTABLE_WARNING "W0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
     TYPE_MISMATCH "E0301" "types do not fit" "The value has a type that cannot be used here. Types of variables and maps are fixed by their first use; integers and strings widen.";
     BAD_OPERAND "E0302" "operator does not fit" "The operator does not work on values of these types.";
     BAD_CAST "E0303" "impossible cast" "There is no meaning in turning the one type into the other.";

@@ -52,7 +52,7 @@ pub fn dump(options: &Options, say: Say) -> u8 {
 fn compiled(options: &Options, say: &Say, see: &mut dyn FnMut(Stage<'_>)) -> Result<Image, u8> {
     let unit = source::read(options, say)?;
     let world = source::world(options, say)?;
-    let Compiled { image, diags, sources } =
+    let Compiled { image, diags, sources, options: _ } =
         crate::compile_watched(unit.sources, &unit.files, &unit.config, world.as_ref(), see);
     say.diags(&sources, diags);
     image.ok_or(1)

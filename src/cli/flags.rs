@@ -213,7 +213,8 @@ mod tests {
     fn scripts_and_parameters() {
         let o = parse(&["-e", "begin {}", "123", "abc", "--", "--n=5", "-x"]).unwrap();
         assert_eq!(o.script, Some(Script::Text("begin {}".into())));
-        assert_eq!(o.params, ["123", "abc", "--n=5", "-x"]);
+        assert_eq!(o.params, ["123", "abc", "-x"]);
+        assert_eq!(o.named, [("n".to_owned(), Some("5".to_owned()))]);
         let o = parse(&["x.bt", "1", "-v"]).unwrap();
         assert_eq!(o.script, Some(Script::File("x.bt".into())));
         assert_eq!(o.params, ["1"]);

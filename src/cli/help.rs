@@ -9,7 +9,8 @@ use crate::lang::builtins;
 use crate::lang::config::SETTINGS;
 use crate::lang::formats::CONVERSIONS;
 use crate::lang::probes::{self, ProbeKind};
-use crate::lang::sig::{Builtin, Form, Need, Needs, Param};
+use crate::lang::sig::{Builtin, Const, Form, Need, Needs, Param};
+use crate::lang::traits::ScriptOption;
 
 const USAGES: &[&str] = &[
     "awl [options] FILE [parameters]",
@@ -120,6 +121,26 @@ pub fn topics() -> String {
         ("fish", "completion for fish"),
     ];
     section("files", made.to_vec());
+    out
+}
+
+/// `awl script.bt -- --help`
+pub fn script(name: &str, options: &[ScriptOption]) -> String {
+    let mut out = format!("usage:\n  awl {name} -- [parameters]\n\nparameters:\n");
+    if options.is_empty() {
+        out.push_str("  none with a name\n");
+    }
+    for option in options {
+        let (word, default) = match &option.default {
+            Const::Bool(b) => ("", b.to_string()),
+            Const::Int(n) => ("=N", n.to_string()),
+            Const::Str(s) => ("=TEXT", format!("{s:?}")),
+            Const::Record(_) => ("", String::new()),
+        };
+        let doc = if option.doc.is_empty() { "default" } else { &option.doc };
+        let separator = if option.doc.is_empty() { " " } else { "; default " };
+        out.push_str(&entry(&format!("--{}{word}", option.name), &format!("{doc}{separator}{default}")));
+    }
     out
 }
 

@@ -50,8 +50,10 @@ pub enum ColorChoice {
 pub struct Options {
     pub action: Action,
     pub script: Option<Script>,
-    /// `$1`, … and named ones.
+    /// `$1`, …
     pub params: Vec<String>,
+    /// Words after `--` that start with `--`: names, and what follows their `=`.
+    pub named: Vec<(String, Option<String>)>,
     /// For `-l`.
     pub patterns: Vec<String>,
     pub pid: Option<u32>,
@@ -146,13 +148,16 @@ impl Options {
                 (Some(if file == "-" { Script::Stdin } else { Script::File(file) }), Vec::new())
             }
         };
-        words.extend(after.iter().cloned());
+        let (named, further): (Vec<&String>, Vec<&String>) = after.iter().partition(|w| w.starts_with("--"));
+        words.extend(further.into_iter().cloned());
+        let named = named.into_iter().map(|w| named_param(&w[2..])).collect();
         let format = if given.one("format").as_deref() == Some("json") { Format::Json } else { Format::Text };
         let color = given.one("color").as_deref().and_then(color_choice);
         let options = Options {
             action,
             script,
             params: words,
+            named,
             patterns,
             pid: given.one("pid").as_deref().map(pid).transpose()?,
             command: given.one("cmd"),
@@ -188,14 +193,17 @@ impl Options {
         if needs_script && self.script.is_none() {
             return Err(Problem::new("no script is given").hint("name a file, or give the text with -e"));
         }
-        Ok(Options {
-            action: if self.script.is_none() && self.action == Action::Run {
-                Action::Usage
-            } else {
-                self.action
-            },
-            ..self
-        })
+        let is_usage = self.script.is_none() && self.action == Action::Run;
+        let action = if is_usage { Action::Usage } else { self.action };
+        Ok(Options { action, ..self })
+    }
+}
+
+/// `name=value` or `name`.
+fn named_param(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
     }
 }
 

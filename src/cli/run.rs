@@ -7,12 +7,13 @@ use super::out::{self, Out};
 use super::privilege;
 use super::say::Say;
 use super::source::{self, Unit};
-use super::{FAILED_LOAD, system_text, testing};
+use super::{FAILED_LOAD, help, print, system_text, testing};
 use crate::Compiled;
 use crate::attach::AttachError;
 use crate::base::codes;
 use crate::base::{Diag, Diags, SourceMap, Span};
 use crate::image::{Attach, Image};
+use crate::lang::traits::{HELP_PARAMETER, ScriptOption};
 use crate::runtime::{self, Added, Life, LoadError, Refusal, Session, Stop, Target, split_command};
 use crate::world::World;
 use std::rc::Rc;
@@ -32,12 +33,25 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         say.problem(p);
         1
     })?;
-    if let Some((text, hint)) = privilege::obstacle() {
-        say.error(&codes::PRIVILEGE, text, Some(hint));
-        return Err(1);
+    // What a script's parameters are anybody may ask.
+    let asks_help = options.named.iter().any(|(name, _)| name == HELP_PARAMETER);
+    if !asks_help {
+        rights(&say)?;
     }
     let world = source::world(options, &say)?;
-    let image = compiled(&unit, world.as_ref(), &say, Say::diags)?;
+    let show = |say: &Say, sources: &SourceMap, diags: Diags| {
+        // Who asks for help need not hear what is odd.
+        if !asks_help || diags.has_errors() {
+            say.diags(sources, diags);
+        }
+    };
+    let (image, parameters) = compiled(&unit, world.as_ref(), &say, show)?;
+    if asks_help {
+        if !parameters.iter().any(|p| p.name == HELP_PARAMETER) {
+            return Ok(print(&help::script(&unit.sources.files[unit.main()].name, &parameters), say));
+        }
+        rights(&say)?;
+    }
     let to = out::destination(options).map_err(|e| {
         let path = options.output.as_deref().unwrap_or("stdout");
         say.error(&codes::NO_FILE, format!("{path} cannot be written: {}", system_text(&e)), None);
@@ -54,7 +68,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         // A kernel that does not trust a pointer as we thought it would gets the program without direct reads.
         Err(LoadError::Program(_)) if !unit.config.indirect_reads => {
             unit.config.indirect_reads = true;
-            let image = compiled(&unit, world.as_ref(), &say, |_, _, _| {})?;
+            let (image, _) = compiled(&unit, world.as_ref(), &say, |_, _, _| {})?;
             let added = session.add(image.clone(), world.as_ref());
             let added = added.map_err(|e| refuse(&say, options, &e, Some(&image)))?;
             (image, added)
@@ -79,17 +93,28 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     Ok(out.finish().unwrap_or(status))
 }
 
-/// The image, or the status after the diagnostics were shown.
+/// Whether awl may trace; else the status after it was said.
+fn rights(say: &Say) -> Result<(), u8> {
+    match privilege::obstacle() {
+        None => Ok(()),
+        Some((text, hint)) => {
+            say.error(&codes::PRIVILEGE, text, Some(hint));
+            Err(1)
+        }
+    }
+}
+
+/// The image and the script's named parameters, or the status after the diagnostics were shown.
 fn compiled(
     unit: &Unit,
     world: &dyn World,
     say: &Say,
     show: impl Fn(&Say, &SourceMap, Diags),
-) -> Result<Rc<Image>, u8> {
-    let Compiled { image, diags, sources } =
+) -> Result<(Rc<Image>, Vec<ScriptOption>), u8> {
+    let Compiled { image, diags, sources, options } =
         crate::compile(unit.sources.clone(), &unit.files, &unit.config, world);
     show(say, &sources, diags);
-    image.map(Rc::new).ok_or(1)
+    image.map(|image| (Rc::new(image), options)).ok_or(1)
 }
 
 /// The process that `-p` or `-c` asks for.

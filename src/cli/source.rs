@@ -77,6 +77,7 @@ pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
         pid: options.pid,
         has_child: options.command.is_some(),
         params: options.params.clone(),
+        named: options.named.clone(),
         ..Config::default()
     };
     let mut variables: Vec<(String, String)> = std::env::vars_os()

@@ -2,6 +2,7 @@
 //!
 //! Always holds: what the environment has set (`locked`) a script cannot change.
 
+use super::sig::Const;
 use crate::base::diag::nearest;
 use crate::image::{MissingProbes, RunConfig};
 use crate::ty::StackMode;
@@ -29,6 +30,10 @@ pub struct Config {
     pub has_child: bool,
     /// Positional parameters.
     pub params: Vec<String>,
+    /// Named parameters: those words after `--` that start with `--`, with what follows their `=`.
+    pub named: Vec<(String, Option<String>)>,
+    /// What may be used although it may still change.
+    pub unstable: Unstable,
     /// BTF pointers are read by `probe_read` even where the kernel should allow direct loads: the second try
     /// after its verifier refused a program.
     pub indirect_reads: bool,
@@ -55,11 +60,34 @@ impl Default for Config {
             pid: None,
             has_child: false,
             params: Vec::new(),
+            named: Vec::new(),
+            unstable: Unstable::default(),
             indirect_reads: false,
             session: false,
             event_base: 0,
             locked: Vec::new(),
         }
+    }
+}
+
+/// What happens where the script uses something that may still change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    Allowed,
+    Warned,
+    Refused,
+}
+
+/// By feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unstable {
+    pub tseries: Use,
+    pub typeinfo: Use,
+}
+
+impl Default for Unstable {
+    fn default() -> Self {
+        Unstable { tseries: Use::Warned, typeinfo: Use::Refused }
     }
 }
 
@@ -75,6 +103,8 @@ pub struct Setting {
     pub doc: &'static str,
     /// Takes the value as text; `false`: it cannot be that.
     pub set: fn(&mut Config, &str) -> bool,
+    /// What it is, for the builtin `config`.
+    pub get: fn(&Config) -> Const,
 }
 
 /// Who sets.
@@ -108,6 +138,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number above 0",
         doc: "Entries of a map with keys, at most.",
         set: |c, v| number(v, 1, u64::from(u32::MAX)).map(|n| c.max_map_keys = n).is_some(),
+        get: |c| Const::Int(c.max_map_keys as i64),
     },
     Setting {
         name: "max_strlen",
@@ -119,6 +150,7 @@ pub static SETTINGS: &[Setting] = &[
             let n = number(v, 8, 1 << 20);
             n.map(|n| (c.max_strlen, c.run.max_strlen) = (n, n as u32)).is_some()
         },
+        get: |c| Const::Int(c.max_strlen as i64),
     },
     Setting {
         name: "max_probes",
@@ -127,6 +159,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number above 0",
         doc: "Attach points of a script, at most.",
         set: |c, v| number(v, 1, u64::MAX).map(|n| c.max_probes = n).is_some(),
+        get: |c| Const::Int(c.max_probes as i64),
     },
     Setting {
         name: "max_bpf_progs",
@@ -135,6 +168,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number above 0",
         doc: "Programs that a script becomes, at most.",
         set: |c, v| number(v, 1, u64::MAX).map(|n| c.max_bpf_progs = n).is_some(),
+        get: |c| Const::Int(c.max_bpf_progs as i64),
     },
     Setting {
         name: "stack_mode",
@@ -153,6 +187,7 @@ pub static SETTINGS: &[Setting] = &[
             c.stack_mode = mode;
             true
         },
+        get: |c| Const::Str(c.stack_mode.word().into()),
     },
     Setting {
         name: "on_stack_limit",
@@ -161,6 +196,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number",
         doc: "Bytes of a variable that stays on the program's stack, at most.",
         set: |c, v| number(v, 0, 512).map(|n| c.on_stack_limit = n).is_some(),
+        get: |c| Const::Int(c.on_stack_limit as i64),
     },
     Setting {
         name: "log_size",
@@ -169,6 +205,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number of bytes",
         doc: "Size of the kernel verifier's log.",
         set: |c, v| number(v, 1024, 1 << 30).map(|n| c.log_size = n).is_some(),
+        get: |c| Const::Int(c.log_size as i64),
     },
     Setting {
         name: "print_maps_on_exit",
@@ -177,6 +214,7 @@ pub static SETTINGS: &[Setting] = &[
         values: BOOL,
         doc: "Whether all maps are printed at the end.",
         set: |c, v| boolean(v).map(|b| c.run.print_maps_on_exit = b).is_some(),
+        get: |c| Const::Bool(c.run.print_maps_on_exit),
     },
     Setting {
         name: "str_trunc_trailer",
@@ -188,6 +226,7 @@ pub static SETTINGS: &[Setting] = &[
             c.run.str_trunc_trailer = v.to_owned();
             true
         },
+        get: |c| Const::Str(c.run.str_trunc_trailer.clone()),
     },
     Setting {
         name: "max_cat_bytes",
@@ -196,6 +235,7 @@ pub static SETTINGS: &[Setting] = &[
         values: "a number of bytes",
         doc: "Bytes that cat() prints, at most.",
         set: |c, v| number(v, 0, u64::MAX).map(|n| c.run.max_cat_bytes = n).is_some(),
+        get: |c| Const::Int(c.run.max_cat_bytes as i64),
     },
     Setting {
         name: "perf_rb_pages",
@@ -207,6 +247,7 @@ pub static SETTINGS: &[Setting] = &[
             let n = number(v, 0, 1 << 16).map(|n| if n == 0 { 0 } else { n.next_power_of_two() });
             n.map(|n| c.run.ring_bytes = (n * 4096) as u32).is_some()
         },
+        get: |c| Const::Int(i64::from(c.run.ring_bytes) / PAGE_BYTES),
     },
     Setting {
         name: "missing_probes",
@@ -224,6 +265,7 @@ pub static SETTINGS: &[Setting] = &[
             c.run.missing_probes = missing;
             true
         },
+        get: |c| Const::Str(missing_word(c.run.missing_probes).into()),
     },
     Setting {
         name: "cpp_demangle",
@@ -232,6 +274,7 @@ pub static SETTINGS: &[Setting] = &[
         values: BOOL,
         doc: "Whether names of C++ functions are shown as written.",
         set: |c, v| boolean(v).map(|b| c.run.cpp_demangle = b).is_some(),
+        get: |c| Const::Bool(c.run.cpp_demangle),
     },
     Setting {
         name: "lazy_symbolication",
@@ -240,6 +283,7 @@ pub static SETTINGS: &[Setting] = &[
         values: BOOL,
         doc: "Whether user stacks get their names when they are printed.",
         set: |c, v| boolean(v).map(|b| c.run.lazy_symbolication = b).is_some(),
+        get: |c| Const::Bool(c.run.lazy_symbolication),
     },
     Setting {
         name: "show_debug_info",
@@ -248,6 +292,7 @@ pub static SETTINGS: &[Setting] = &[
         values: BOOL,
         doc: "Whether stacks show source files, lines and inlined functions.",
         set: |c, v| boolean(v).map(|b| c.run.show_debug_info = b).is_some(),
+        get: |c| Const::Bool(c.run.show_debug_info),
     },
     Setting {
         name: "license",
@@ -262,6 +307,25 @@ pub static SETTINGS: &[Setting] = &[
             }
             known
         },
+        get: |c| Const::Str(c.run.license.clone()),
+    },
+    Setting {
+        name: "unstable_tseries",
+        renamed: &[],
+        default: "warn",
+        values: UNSTABLE,
+        doc: "Whether tseries() can be used.",
+        set: |c, v| use_of(v).map(|u| c.unstable.tseries = u).is_some(),
+        get: |c| Const::Str(use_word(c.unstable.tseries).into()),
+    },
+    Setting {
+        name: "unstable_typeinfo",
+        renamed: &[],
+        default: "error",
+        values: UNSTABLE,
+        doc: "Whether typeinfo() can be used.",
+        set: |c, v| use_of(v).map(|u| c.unstable.typeinfo = u).is_some(),
+        get: |c| Const::Str(use_word(c.unstable.typeinfo).into()),
     },
 ];
 
@@ -277,8 +341,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "unstable_import_statement",
     "unstable_macro",
     "unstable_map_decl",
-    "unstable_typeinfo",
-    "unstable_tseries",
     "unstable_dw_ustack",
 ];
 
@@ -304,6 +366,35 @@ pub fn set(config: &mut Config, key: &str, value: &str, by: SetBy) -> Outcome {
         config.locked.push(row.name);
     }
     if name == row.name { Outcome::Done } else { Outcome::Warn(format!("{name} is now called {}", row.name)) }
+}
+
+const UNSTABLE: &str = "enable, warn or error";
+/// The kernel counts the ring's memory in these.
+const PAGE_BYTES: i64 = 4096;
+
+fn use_of(text: &str) -> Option<Use> {
+    match text {
+        "enable" | "true" | "1" => Some(Use::Allowed),
+        "warn" => Some(Use::Warned),
+        "error" | "false" | "0" => Some(Use::Refused),
+        _ => None,
+    }
+}
+
+fn use_word(used: Use) -> &'static str {
+    match used {
+        Use::Allowed => "enable",
+        Use::Warned => "warn",
+        Use::Refused => "error",
+    }
+}
+
+fn missing_word(missing: MissingProbes) -> &'static str {
+    match missing {
+        MissingProbes::Error => "error",
+        MissingProbes::Warn => "warn",
+        MissingProbes::Ignore => "ignore",
+    }
 }
 
 fn number(text: &str, min: u64, max: u64) -> Option<u64> {

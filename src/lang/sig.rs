@@ -142,6 +142,20 @@ pub enum Const {
     Int(i64),
     Bool(bool),
     Str(String),
+    /// Fields in order.
+    Record(Vec<(String, Const)>),
+}
+
+impl Const {
+    /// The type that goes without saying; integers have 64 bits.
+    pub fn ty(&self) -> Ty {
+        match self {
+            Const::Int(_) => Ty::I64,
+            Const::Bool(_) => Ty::Bool,
+            Const::Str(s) => Ty::Str { n: s.len() as u32 + 1 },
+            Const::Record(fields) => Ty::Record(fields.iter().map(|(n, c)| (n.clone(), c.ty())).collect()),
+        }
+    }
 }
 
 impl Builtin {

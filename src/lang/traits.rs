@@ -1,13 +1,13 @@
 //! What rows may ask of the checker and of the lowering.
 
-use super::config::Config;
+use super::config::{Config, Use};
 use super::probes::ProbeView;
-use super::sig::CallData;
-use crate::base::{Diag, Span};
+use super::sig::{CallData, Const};
+use crate::base::{Diag, Span, codes};
 use crate::image::wire::EventKind;
 use crate::image::{LossKind, MapId};
 use crate::ir::{Builder, Value};
-use crate::ty::{StructId, StructKind, Ty, TypeTable};
+use crate::ty::{StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::World;
 use std::sync::Arc;
 
@@ -24,6 +24,20 @@ pub struct ArgView {
     pub literal: Option<Arc<[u8]>>,
     /// `@m` or `@m[k]`.
     pub map: Option<MapId>,
+}
+
+/// The named parameter that asks what others there are, unless the script takes one of that name itself.
+pub const HELP_PARAMETER: &str = "help";
+
+/// A named parameter that a script takes, by `getopt()`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptOption {
+    /// Without its dashes.
+    pub name: String,
+    pub default: Const,
+    /// May be empty.
+    pub doc: String,
+    pub span: Span,
 }
 
 /// A call being checked.
@@ -55,6 +69,29 @@ pub trait CheckCx {
     fn has_function(&mut self, name: &str) -> bool;
     /// Byte offset of a member path (`a.b.c`) in a struct; reports what is wrong with it.
     fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64>;
+    /// Whether what may still change can be used, as its setting says; warns of it or reports it.
+    fn may_use(&mut self, feature: &str, used: Use) -> bool {
+        let message = format!("{feature}() is unstable: it may still change");
+        let d = match used {
+            Use::Allowed => return true,
+            Use::Warned => Diag::warning(&codes::UNSTABLE_WARNING, self.span(), message),
+            Use::Refused => Diag::error(&codes::UNSTABLE, self.span(), message),
+        };
+        self.push(d.hint(format!("set unstable_{feature} = enable in the config block")));
+        used != Use::Refused
+    }
+    /// The id of a type in the kernel's BTF.
+    fn btf_id(&mut self, ty: &Ty) -> Option<u32> {
+        match *ty {
+            Ty::Struct(id) => match self.types().structs[id].origin {
+                StructOrigin::Btf { id, .. } => Some(id),
+                StructOrigin::Script | StructOrigin::Format | StructOrigin::Args => None,
+            },
+            _ => None,
+        }
+    }
+    /// Takes note of a named parameter; where it has another default, the place of that.
+    fn declare_option(&mut self, option: ScriptOption) -> Option<Span>;
 }
 
 /// A value during lowering.

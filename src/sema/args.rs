@@ -9,7 +9,7 @@ use crate::image::MapId;
 use crate::lang::Config;
 use crate::lang::probes::ProbeView;
 use crate::lang::sig::{Need, Param, ParamKind};
-use crate::lang::traits::{ArgView, CheckCx};
+use crate::lang::traits::{ArgView, CheckCx, ScriptOption};
 use crate::syntax::ast::{self, Arg, ExprKind as A};
 use crate::ty::{StructId, StructKind, Ty, TypeTable};
 use crate::world::World;
@@ -387,5 +387,22 @@ impl CheckCx for Slots<'_, '_> {
 
     fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64> {
         self.cx.offset_of_path(ty, path, span)
+    }
+
+    fn declare_option(&mut self, option: ScriptOption) -> Option<Span> {
+        let known = &mut self.cx.options;
+        match known.iter_mut().find(|o| o.name == option.name) {
+            Some(before) if before.default != option.default => Some(before.span),
+            Some(before) => {
+                if before.doc.is_empty() {
+                    before.doc = option.doc;
+                }
+                None
+            }
+            None => {
+                known.push(option);
+                None
+            }
+        }
     }
 }

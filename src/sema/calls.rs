@@ -16,14 +16,12 @@ use hir::{Expr, ExprKind, Stmt, StmtKind};
 const MISSING: &[&str] = &[
     "debugf",
     "find",
-    "getopt",
     "override",
     "path",
     "percpu_kaddr",
     "skboutput",
     "socket_cookie",
     "tseries",
-    "typeinfo",
     "uaddr",
     "unwatch",
     "write_user",
@@ -132,9 +130,7 @@ impl Checker<'_> {
         }
         let args = slots.into_iter().map(|s| s.arg).collect();
         match data {
-            CallData::Const(Const::Int(v)) => convert::int(v, ty, span),
-            CallData::Const(Const::Bool(b)) => convert::boolean(b, span),
-            CallData::Const(Const::Str(s)) => convert::string(s.into_bytes(), span),
+            CallData::Const(c) => constant(c, ty, span),
             data => Expr { kind: ExprKind::Call(hir::Call { row, args, data }), ty, span },
         }
     }
@@ -207,6 +203,22 @@ impl Checker<'_> {
         let slots = self.slots("print", PRINT_CLEAR.params, print_args, first.span)?;
         let call = self.checked(&PRINT_CLEAR, slots, span, first.span);
         Some(vec![Stmt { kind: StmtKind::Expr(call), span }])
+    }
+}
+
+/// What is known of a call, as the literal that it becomes.
+fn constant(c: Const, ty: Ty, span: Span) -> Expr {
+    match c {
+        Const::Int(v) => convert::int(v, ty, span),
+        Const::Bool(b) => convert::boolean(b, span),
+        Const::Str(s) => convert::string(s.into_bytes(), span),
+        Const::Record(fields) => {
+            let parts = fields.into_iter().map(|(_, c)| {
+                let ty = c.ty();
+                constant(c, ty, span)
+            });
+            Expr { kind: ExprKind::Tuple(parts.collect()), ty, span }
+        }
     }
 }
 

@@ -172,6 +172,9 @@ impl Diags {
         }
         let mut seen = BTreeSet::new();
         self.list.retain(|d| seen.insert((d.code.id, d.span)));
+        // Of an unstable feature it is enough to hear once.
+        let mut unstable = BTreeSet::new();
+        self.list.retain(|d| d.code != &codes::UNSTABLE_WARNING || unstable.insert(d.message.clone()));
         // Errors first, for they are what must be done; among equals, in the order of the text.
         self.list.sort_by_key(|d| (d.severity != Severity::Error, d.span.file, d.span.lo));
     }

@@ -4,6 +4,7 @@
 //! a string; a pointer that says nothing of its memory points where the struct that it was read from lies.
 
 use super::convert::{self, as_int, error};
+use super::exprs::is_literal;
 use super::{Checker, hir};
 use crate::base::Span;
 use crate::syntax::ast;
@@ -23,6 +24,9 @@ impl Checker<'_> {
             Ty::Record(fields) => match fields.iter().position(|(n, _)| *n == name.name) {
                 Some(i) => {
                     let ty = fields[i].1.clone();
+                    if let (true, ExprKind::Tuple(parts)) = (is_literal(&base), &base.kind) {
+                        return Expr { span, ..parts[i].clone() };
+                    }
                     Expr { kind: ExprKind::Get { base: Box::new(base), i: i as u32 }, ty, span }
                 }
                 None => {

@@ -10,6 +10,7 @@ use crate::image::maps::Storage;
 use crate::image::{Attach, MapId};
 use crate::lang::aggs::AggRow;
 use crate::lang::probes::{Point, Provider};
+use crate::lang::traits::ScriptOption;
 use crate::lang::{Builtin, CallData, Config};
 use crate::newtype_index;
 use crate::ty::{Ty, TypeTable};
@@ -35,6 +36,8 @@ pub struct Program {
     pub fns: IndexVec<FnId, Func>,
     /// Names of attach points without which the script runs, too.
     pub optional: Vec<String>,
+    /// Named parameters that the script takes.
+    pub options: Vec<ScriptOption>,
     pub config: Config,
 }
 

@@ -32,10 +32,12 @@ mod typexpr;
 mod uses;
 
 use crate::base::codes;
+use crate::base::diag::nearest;
 use crate::base::{Diag, Diags, IndexVec, Severity, SourceMap, Span};
 use crate::expand::Definitions;
 use crate::lang::Config;
 use crate::lang::probes::{Ctx, Point, ProbeView, Provider};
+use crate::lang::traits::{HELP_PARAMETER, ScriptOption};
 use crate::syntax::ast;
 use crate::ty::{Ty, TypeTable, print};
 use crate::world::World;
@@ -74,8 +76,9 @@ pub fn check(
     diags.dedup();
     let (may, must) = &cx.optional;
     let optional = may.difference(must).cloned().collect();
-    let program =
-        hir::Program { optional, types: cx.types, maps, probes, fns: IndexVec::new(), config: cx.config };
+    cx.unknown_options(&mut diags);
+    let (types, config, options) = (cx.types, cx.config, cx.options);
+    let program = hir::Program { types, maps, probes, fns: IndexVec::new(), optional, options, config };
     (program, diags)
 }
 
@@ -101,6 +104,8 @@ struct Checker<'a> {
     optional: (BTreeSet<String>, BTreeSet<String>),
     /// Old spellings that have been told of in this round: each once.
     told: BTreeSet<&'static str>,
+    /// Named parameters that the script takes, as this round found them.
+    options: Vec<ScriptOption>,
 }
 
 /// The probe around what is being checked.
@@ -144,6 +149,7 @@ impl<'a> Checker<'a> {
             fns: Vec::new(),
             optional: Default::default(),
             told: BTreeSet::new(),
+            options: Vec::new(),
         }
     }
 
@@ -170,6 +176,7 @@ impl<'a> Checker<'a> {
         for round in 0.. {
             self.diags = Diags::default();
             self.told.clear();
+            self.options.clear();
             let mut probes = IndexVec::new();
             for (i, group) in groups.iter().enumerate() {
                 if self.is_full() {
@@ -223,6 +230,22 @@ impl<'a> Checker<'a> {
             points: group.points.clone(),
             locals: self.finish_locals(),
             body,
+        }
+    }
+
+    /// Named parameters that nothing asks for; `--help` is the command line's.
+    fn unknown_options(&self, diags: &mut Diags) {
+        let is_known = |name: &str| name == HELP_PARAMETER || self.options.iter().any(|o| o.name == name);
+        let mut hint: Vec<String> = self.options.iter().map(|o| format!("--{}", o.name)).collect();
+        hint.sort();
+        for (name, _) in self.config.named.iter().filter(|(name, _)| !is_known(name)) {
+            let d =
+                Diag::error(&codes::OPTION, Span::none(), format!("the script takes no parameter --{name}"));
+            diags.push(match nearest(name, self.options.iter().map(|o| o.name.as_str())) {
+                Some(near) => d.hint(format!("did you mean --{near}?")),
+                None if hint.is_empty() => d.hint("getopt() in the script makes one"),
+                None => d.hint(format!("it takes {}", hint.join(", "))),
+            });
         }
     }
 

@@ -27,6 +27,18 @@ pub enum StackMode {
     BuildId,
 }
 
+impl StackMode {
+    /// As the language and types spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            StackMode::Bpftrace => "bpftrace",
+            StackMode::Perf => "perf",
+            StackMode::Raw => "raw",
+            StackMode::BuildId => "build_id",
+        }
+    }
+}
+
 /// The castable aggregations come first; `Hist` and what follows can only be printed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum AggKind {

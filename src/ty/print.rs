@@ -1,6 +1,6 @@
 //! Types as messages show them: `int8`, `string[3]`, `(int8,string[3])`, `struct foo *`, `usum_t`.
 
-use super::{AggKind, Space, StackMode, StructKind, Ty, TypeTable};
+use super::{AggKind, Space, StructKind, Ty, TypeTable};
 
 /// The type's name as the language's users know it.
 pub fn name(ty: &Ty, types: &TypeTable) -> String {
@@ -21,13 +21,7 @@ pub fn name(ty: &Ty, types: &TypeTable) -> String {
                 Space::User => 'u',
                 Space::Kernel | Space::Any => 'k',
             };
-            let mode = match s.mode {
-                StackMode::Bpftrace => "bpftrace",
-                StackMode::Perf => "perf",
-                StackMode::Raw => "raw",
-                StackMode::BuildId => "build_id",
-            };
-            format!("{space}stack_{mode}_{}", s.limit)
+            format!("{space}stack_{}_{}", s.mode.word(), s.limit)
         }
         Ty::Timestamp => "timestamp".into(),
         Ty::CgroupPath => "cgroup_path_t".into(),

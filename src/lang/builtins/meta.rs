@@ -4,7 +4,7 @@ use crate::image::wire::{Format, Piece};
 use crate::lang::lowering::meta as lower;
 use crate::lang::sig::{Builtin, CallData, Const, Param, ParamKind, Ret};
 use crate::lang::traits::{ArgView, CheckCx};
-use crate::ty::{Space, Ty};
+use crate::ty::{Space, Ty, print};
 
 const VALUE: &[Param] = &[Param::required("value", ParamKind::Any)];
 const NAME: &[Param] = &[Param::required("function", ParamKind::Text)];
@@ -67,6 +67,14 @@ pub static ROWS: &[Builtin] = &[
         lower::is_err,
         "Whether a pointer or number is an error of the kernel: -4095 to -1.",
         "begin { printf(\"%d\\n\", is_err((uint64)-2)); }",
+    ),
+    Builtin::func(
+        "typeinfo",
+        &[Param::required("type", ParamKind::Type)],
+        Ret::Check(typeinfo),
+        lower::folded_question,
+        "What a type is, or an expression's type, as a record: btf_id (0 if the kernel's BTF does not have it), base_type (int, string, pointer …) and full_type. Needs unstable_typeinfo.",
+        "config = { unstable_typeinfo = enable } begin { printf(\"%s\\n\", typeinfo(pid).full_type); }",
     ),
     Builtin::func(
         "container_of",
@@ -137,6 +145,52 @@ fn bad(cx: &mut dyn CheckCx, i: usize, message: String) -> (Ty, CallData) {
 fn is_err(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     cx.coerce(0, Ty::I64);
     (Ty::Bool, CallData::None)
+}
+
+fn typeinfo(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if !cx.may_use("typeinfo", cx.config().unstable.typeinfo) {
+        return (Ty::Error, CallData::None);
+    }
+    let ty = cx.arg(0).ty;
+    if ty.is_error() {
+        return (Ty::Error, CallData::None);
+    }
+    let full = print::name(&ty, cx.types());
+    let id = cx.btf_id(&ty).unwrap_or(0);
+    let record = Const::Record(vec![
+        ("btf_id".into(), Const::Int(i64::from(id))),
+        ("base_type".into(), Const::Str(base_name(&ty).into())),
+        ("full_type".into(), Const::Str(full)),
+    ]);
+    (record.ty(), CallData::Const(record))
+}
+
+/// What kind of type it is, in a word.
+fn base_name(ty: &Ty) -> &'static str {
+    match ty {
+        Ty::Error | Ty::Word => "none",
+        Ty::Void => "void",
+        Ty::Bool => "bool",
+        Ty::Int { .. } => "int",
+        Ty::Str { .. } => "string",
+        Ty::Buf { .. } => "buffer",
+        Ty::Inet => "inet",
+        Ty::Mac => "macaddr_t",
+        Ty::Ksym => "ksym_t",
+        Ty::Usym => "usym_t",
+        Ty::Stack(s) if s.space == Space::User => "ustack_t",
+        Ty::Stack(_) => "kstack_t",
+        Ty::Timestamp => "timestamp",
+        Ty::CgroupPath => "cgroup_path_t",
+        Ty::Username => "username_t",
+        Ty::Ptr { .. } => "pointer",
+        Ty::Array { .. } => "array",
+        Ty::Struct(_) => "struct",
+        Ty::Enum(_) => "enum",
+        Ty::Tuple(_) => "tuple",
+        Ty::Record(_) => "record",
+        Ty::Agg { .. } => "aggregation",
+    }
 }
 
 fn container_of(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -8,6 +8,7 @@ mod maps;
 mod meta;
 mod output;
 mod probe;
+mod script;
 mod strings;
 mod task;
 mod text;
@@ -33,6 +34,7 @@ pub static GROUPS: &[Group] = &[
     Group { title: "output", rows: output::ROWS },
     Group { title: "maps", rows: maps::ROWS },
     Group { title: "meta", rows: meta::ROWS },
+    Group { title: "script", rows: script::ROWS },
     Group { title: "text", rows: text::ROWS },
     Group { title: "strings", rows: strings::ROWS },
 ];

@@ -7,6 +7,7 @@ pub mod maps;
 pub mod meta;
 pub mod output;
 pub mod probe;
+pub mod script;
 pub mod strings;
 pub mod task;
 pub mod text;
