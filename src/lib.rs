@@ -159,7 +159,8 @@ pub fn compile_text(
     if diags.has_errors() {
         return Compiled { image: None, diags, options: Vec::new(), sources };
     }
-    let (mut program, found) = sema::check(&script, &sources, world, config.clone(), &base.maps, &expanded.defs);
+    let (mut program, found) =
+        sema::check(&script, &sources, world, config.clone(), &base.maps, &expanded.defs);
     diags.append(found);
     see(Stage::Hir(&program));
     let options = std::mem::take(&mut program.options);

@@ -170,5 +170,5 @@ fn is_set(value: &[u8]) -> bool {
 
 fn merged(schema: &Schema, cpus: &[&[u8]]) -> Value {
     let Ty::Agg { kind, signed } = &schema.value else { panic!("{:?}", schema.value) };
-    (aggs::row(*kind).unwrap().merge)(*kind, *signed, cpus).unwrap()
+    (aggs::row(*kind).merge)(*kind, *signed, cpus).unwrap()
 }

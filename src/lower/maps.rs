@@ -60,7 +60,7 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
 /// Bytes of a value of that type in a map (of one CPU's, for aggregations).
 pub fn value_bytes(ty: &Ty, types: &TypeTable) -> u32 {
     let bytes = match ty {
-        Ty::Agg { kind, .. } => aggs::row(*kind).map_or(8, |row| (row.bytes)(*kind)),
+        Ty::Agg { kind, .. } => (aggs::row(*kind).bytes)(*kind),
         _ => ty.size(types),
     };
     bytes.max(1)

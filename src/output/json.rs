@@ -7,7 +7,7 @@ use super::{BenchEnd, BenchResult, Keyed, MapText, Message, Printer, TestEnd, Te
 use crate::base::Severity;
 use crate::ty::{AggKind, Ty};
 use crate::value::text::{self, Place};
-use crate::value::{Hist, Value};
+use crate::value::{Hist, Series, Value};
 
 /// One JSON object a line. `trailer` marks strings that were cut off.
 #[derive(Debug)]
@@ -148,6 +148,7 @@ impl Json {
             Value::Stats(s) => self.object(out, &text::stats_fields(s)),
             Value::Avg(s) => self.any(out, &s.average()),
             Value::Hist(h) => buckets(out, h),
+            Value::Series(s) => points(out, s),
             Value::Str { .. }
             | Value::Buf(_)
             | Value::Inet(_)
@@ -215,6 +216,17 @@ fn buckets(out: &mut Vec<u8>, h: &Hist) {
         }
         out.extend(b"\"count\": ");
         integer(out, i128::from(b.count));
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+fn points(out: &mut Vec<u8>, s: &Series) {
+    out.push(b'[');
+    for (i, (start, value)) in s.dated().enumerate() {
+        let comma = if i > 0 { "," } else { "" };
+        out.extend(format!("{comma}{{\"interval_start\":\"{start}\",\"value\":").as_bytes());
+        integer(out, value);
         out.push(b'}');
     }
     out.push(b']');

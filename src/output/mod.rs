@@ -6,6 +6,7 @@
 pub mod hist;
 pub mod json;
 pub mod report;
+pub mod series;
 pub mod sink;
 pub mod text;
 

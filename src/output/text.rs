@@ -1,6 +1,6 @@
 //! Events and maps as text.
 
-use super::{BenchEnd, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist, report};
+use super::{BenchEnd, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist, report, series};
 use crate::value::Value;
 use crate::value::text::{self, Place};
 
@@ -39,6 +39,10 @@ impl Printer for Text {
                 Value::Hist(h) => {
                     out.push(b'\n');
                     hist::write(out, h);
+                }
+                Value::Series(s) => {
+                    out.push(b'\n');
+                    series::write(out, s);
                 }
                 // Its text begins with a line break.
                 stack @ Value::Stack(_) => text::write(out, stack, Place::Value, &self.trailer),

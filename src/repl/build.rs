@@ -82,7 +82,7 @@ impl Repl {
         let is_known = |name: &str| base.maps.iter().any(|m| m.name.strip_prefix('@') == Some(name));
         script.items.retain(|i| !matches!(i, Item::MapDecl(d) if is_known(&d.map.name)));
         let text = Text { script, sources, diags: Diags::default() };
-        let Compiled { image, diags, sources } =
+        let Compiled { image, diags, sources, options: _ } =
             crate::compile_text(text, config, base, self.world.as_ref(), see);
         let counts = |d: &Diag| d.severity == Severity::Error || d.span.file == file;
         let list = diags.list.into_iter().filter(counts).collect();

@@ -55,6 +55,10 @@ impl Values<'_> {
                 let format = self.image.strings.get(*format as usize).map_or("", String::as_str);
                 *value = Value::Text(self.session.names.borrow_mut().time(*ns, format));
             }
+            Value::Series(series) => {
+                let mut names = self.session.names.borrow_mut();
+                series.name_times(&mut |ns, format| names.time(ns, format));
+            }
             Value::CgroupPath(id) => *value = Value::Text(self.session.names.borrow_mut().cgroup(*id)),
             Value::Username(uid) => *value = Value::Text(self.session.names.borrow_mut().user(*uid)),
             Value::Array(parts) | Value::Tuple(parts) => parts.iter_mut().for_each(|v| self.resolve(v)),

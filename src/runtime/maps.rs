@@ -252,8 +252,7 @@ pub fn zero_value(ty: &Ty, decoder: &Decoder) -> Value {
 fn merge(ty: &Ty, cpus: &[&[u8]], decoder: &Decoder) -> Value {
     match ty {
         Ty::Agg { kind, signed } => {
-            let row = aggs::row(*kind);
-            let merged = row.and_then(|row| (row.merge)(*kind, *signed, cpus));
+            let merged = (aggs::row(*kind).merge)(*kind, *signed, cpus);
             merged.unwrap_or(if *signed { Value::Int(0) } else { Value::Uint(0) })
         }
         // What is no aggregation is set on one CPU alone.

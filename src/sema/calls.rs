@@ -21,7 +21,6 @@ const MISSING: &[&str] = &[
     "percpu_kaddr",
     "skboutput",
     "socket_cookie",
-    "tseries",
     "uaddr",
     "unwatch",
     "write_user",

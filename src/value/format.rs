@@ -150,6 +150,7 @@ fn int_of(v: &Value) -> Option<i128> {
         | Value::Tuple(_)
         | Value::Record(_)
         | Value::Hist(_)
+        | Value::Series(_)
         | Value::Stats(_) => None,
     }
 }

@@ -5,7 +5,10 @@
 
 pub mod decode;
 pub mod format;
+mod series;
 pub mod text;
+
+pub use series::{Point, Series, Span, Stamp};
 
 use std::net::IpAddr;
 
@@ -51,6 +54,8 @@ pub enum Value {
     Stats(Stats),
     /// `avg`
     Avg(Stats),
+    /// `tseries`
+    Series(Series),
     /// What the runtime has looked up: the name of a symbol, user or cgroup, a formatted time. `Ksym`, `Usym`,
     /// `Timestamp`, `CgroupPath` and `Username` become this before a printer sees them.
     Text(String),

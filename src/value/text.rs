@@ -4,7 +4,7 @@
 //! Goes out: bytes, for strings of the traced machine need not be UTF-8.
 //! Always holds: every value has a text; nothing here fails.
 
-use super::{Frame, Hist, HistKind, Stack, Stats, Value};
+use super::{Frame, Hist, HistKind, Series, Stack, Stats, Value};
 use crate::ty::StackMode;
 use std::io::Write;
 use std::net::IpAddr;
@@ -143,6 +143,7 @@ pub fn write(out: &mut Vec<u8>, v: &Value, place: Place, trailer: &str) {
         Value::Hist(h) => hist(out, h),
         Value::Stats(s) => record(out, &stats_fields(s), place, trailer),
         Value::Avg(s) => write(out, &s.average(), place, trailer),
+        Value::Series(s) => series(out, s),
     }
 }
 
@@ -269,6 +270,16 @@ fn hist(out: &mut Vec<u8>, h: &Hist) {
     for (i, b) in used.enumerate() {
         let comma = if i > 0 { ", " } else { " " };
         put(out, format_args!("{comma}{}: {}", label(b, LabelScale::Plain), b.count));
+    }
+    out.extend(b" }");
+}
+
+/// A time series where there is room for one line only.
+fn series(out: &mut Vec<u8>, s: &Series) {
+    out.push(b'{');
+    for (i, (time, value)) in s.dated().enumerate() {
+        let comma = if i > 0 { ", " } else { " " };
+        put(out, format_args!("{comma}{time}: {value}"));
     }
     out.extend(b" }");
 }

@@ -7,6 +7,7 @@
 mod hist;
 mod lhist;
 mod sums;
+mod tseries;
 
 use super::sig::Param;
 use super::traits::{CheckCx, LowerCx};
@@ -32,26 +33,35 @@ pub struct AggRow {
 }
 
 /// All rows.
-pub static ALL: &[&AggRow] =
-    &[&sums::COUNT, &sums::SUM, &sums::MIN, &sums::MAX, &sums::AVG, &sums::STATS, &hist::ROW, &lhist::ROW];
+pub static ALL: &[&AggRow] = &[
+    &sums::COUNT,
+    &sums::SUM,
+    &sums::MIN,
+    &sums::MAX,
+    &sums::AVG,
+    &sums::STATS,
+    &hist::ROW,
+    &lhist::ROW,
+    &tseries::ROW,
+];
 
 /// The row of that name.
 pub fn find(name: &str) -> Option<&'static AggRow> {
     ALL.iter().copied().find(|r| r.name == name)
 }
 
-/// The row of a kind; `None` for `tseries`, which has none here.
-pub fn row(kind: AggKind) -> Option<&'static AggRow> {
+/// The row of a kind.
+pub fn row(kind: AggKind) -> &'static AggRow {
     match kind {
-        AggKind::Count => Some(&sums::COUNT),
-        AggKind::Sum => Some(&sums::SUM),
-        AggKind::Min => Some(&sums::MIN),
-        AggKind::Max => Some(&sums::MAX),
-        AggKind::Avg => Some(&sums::AVG),
-        AggKind::Stats => Some(&sums::STATS),
-        AggKind::Hist { .. } => Some(&hist::ROW),
-        AggKind::Lhist { .. } => Some(&lhist::ROW),
-        AggKind::Tseries { .. } => None,
+        AggKind::Count => &sums::COUNT,
+        AggKind::Sum => &sums::SUM,
+        AggKind::Min => &sums::MIN,
+        AggKind::Max => &sums::MAX,
+        AggKind::Avg => &sums::AVG,
+        AggKind::Stats => &sums::STATS,
+        AggKind::Hist { .. } => &hist::ROW,
+        AggKind::Lhist { .. } => &lhist::ROW,
+        AggKind::Tseries { .. } => &tseries::ROW,
     }
 }
 
