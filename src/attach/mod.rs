@@ -20,6 +20,7 @@ pub use error::AttachError;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use crate::image::attach::SyscallHook;
 use crate::image::{Attach, When};
 use crate::sys::bpf::AttachType;
 use crate::world::World;
@@ -98,7 +99,7 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
             Method::TestRun
         }
         Attach::TpBtf { .. } | Attach::Fentry { .. } => Method::Tracing,
-        Attach::SyscallTp { btf, .. } => syscall::method(*btf),
+        Attach::SyscallTp { hook, .. } => syscall::method(*hook),
         Attach::Kprobe { .. } => kprobe::method(point, n, world),
         Attach::Uprobe { .. } | Attach::Usdt { .. } => uprobe::method(world),
         Attach::Tracepoint { .. }
@@ -155,7 +156,7 @@ impl Unit {
         let target = match &self.points[0] {
             Attach::Fentry { module, func, .. } => fentry::target(module, func, world),
             Attach::TpBtf { name, .. } => rawtp::target(name, world),
-            Attach::SyscallTp { when, .. } => rawtp::target(syscall::tracepoint(*when), world),
+            Attach::SyscallTp { when, .. } => rawtp::target(SyscallHook::tracepoint(*when), world),
             other => crate::bug!("{} is no tracing program", other.name()),
         };
         target
@@ -185,8 +186,8 @@ impl Unit {
             }
             Method::Each => match &self.points[0] {
                 // The program itself tells the system calls apart.
-                Attach::SyscallTp { when, .. } => {
-                    take(&all, rawtp::attach(program, Some(syscall::tracepoint(*when))));
+                Attach::SyscallTp { when, hook, .. } => {
+                    take(&all, syscall::attach(program, *when, *hook, cx));
                 }
                 _ => {
                     for point in &self.points {
@@ -214,7 +215,7 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
         Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
         Attach::TpBtf { .. } | Attach::Fentry { .. } => attach_tracing(program, point),
-        Attach::SyscallTp { when, .. } => rawtp::attach(program, Some(syscall::tracepoint(*when))),
+        Attach::SyscallTp { when, hook, .. } => syscall::attach(program, *when, *hook, cx),
         Attach::Kprobe { module, func, offset, when } => {
             kprobe::attach(program, module, func, *offset, *when)
         }

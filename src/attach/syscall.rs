@@ -1,20 +1,23 @@
-//! `tracepoint:syscalls:*` through one attachment to `sys_enter` or `sys_exit`; the program tells the numbers apart.
+//! `tracepoint:syscalls:*` through one attachment that all system calls pass; the program tells the numbers apart.
 
-use super::Method;
+use std::os::fd::BorrowedFd;
+
+use super::{AttachError, Cx, Link, Method, rawtp, tracepoint};
 use crate::image::When;
-use crate::image::attach::BtfUse;
+use crate::image::attach::SyscallHook;
 
-/// The raw tracepoint that all system calls pass.
-pub fn tracepoint(when: When) -> &'static str {
-    match when {
-        When::Entry => "sys_enter",
-        When::Return => "sys_exit",
+pub fn method(hook: SyscallHook) -> Method {
+    match hook {
+        SyscallHook::Btf => Method::Tracing,
+        SyscallHook::Raw | SyscallHook::Record => Method::Each,
     }
 }
 
-pub fn method(btf: BtfUse) -> Method {
-    match btf {
-        BtfUse::Btf => Method::Tracing,
-        BtfUse::Raw => Method::Each,
+pub fn attach(program: BorrowedFd, when: When, hook: SyscallHook, cx: &Cx) -> Result<Vec<Link>, AttachError> {
+    let name = SyscallHook::tracepoint(when);
+    match hook {
+        SyscallHook::Btf => rawtp::attach(program, None),
+        SyscallHook::Raw => rawtp::attach(program, Some(name)),
+        SyscallHook::Record => tracepoint::attach(program, "raw_syscalls", name, cx),
     }
 }

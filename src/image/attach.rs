@@ -70,13 +70,13 @@ pub enum Attach {
         module: String,
         name: String,
     },
-    /// `sys_enter` or `sys_exit` by `tp_btf` (or raw tracepoint), for one system call; the program itself
-    /// compares the number. Several of these in one program are one attachment.
+    /// What all system calls pass, for one of them; the program itself compares the number. Several of these in
+    /// one program are one attachment.
     SyscallTp {
         when: When,
         name: String,
         nr: u32,
-        btf: BtfUse,
+        hook: SyscallHook,
     },
     Kprobe {
         module: String,
@@ -132,11 +132,25 @@ pub enum Attach {
     },
 }
 
-/// Whether a raw attachment uses BTF-typed arguments.
+/// How a program hangs on all system calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub enum BtfUse {
+pub enum SyscallHook {
+    /// By `tp_btf` on `sys_enter` or `sys_exit`.
     Btf,
+    /// By the raw tracepoint of the same name.
     Raw,
+    /// By a perf event on `raw_syscalls:sys_enter` or `raw_syscalls:sys_exit`: context is its record.
+    Record,
+}
+
+impl SyscallHook {
+    /// The tracepoint's name, with or without the category `raw_syscalls`.
+    pub fn tracepoint(when: When) -> &'static str {
+        match when {
+            When::Entry => "sys_enter",
+            When::Return => "sys_exit",
+        }
+    }
 }
 
 impl Attach {
@@ -148,9 +162,10 @@ impl Attach {
             Attach::Bench(_) => ProgType::Xdp,
             Attach::Tracepoint { .. } => ProgType::Tracepoint,
             Attach::RawTracepoint { .. } => ProgType::RawTracepoint,
-            Attach::SyscallTp { btf, .. } => match btf {
-                BtfUse::Btf => ProgType::Tracing,
-                BtfUse::Raw => ProgType::RawTracepoint,
+            Attach::SyscallTp { hook, .. } => match hook {
+                SyscallHook::Btf => ProgType::Tracing,
+                SyscallHook::Raw => ProgType::RawTracepoint,
+                SyscallHook::Record => ProgType::Tracepoint,
             },
             Attach::TpBtf { .. } | Attach::Fentry { .. } => ProgType::Tracing,
             Attach::Kprobe { .. }

@@ -11,7 +11,7 @@ mod types;
 
 use self::maps::Place;
 use self::types::TypeIds;
-use super::attach::{Attach, BtfUse, When};
+use super::attach::{Attach, SyscallHook, When};
 use super::debug::{Describer, ProgramDebug, identifier};
 use super::{CoreKind, Image, MapId, Program, Reloc, RelocKind};
 use crate::base::IndexVec;
@@ -66,16 +66,13 @@ pub fn section_name(attach: &Attach) -> String {
         Attach::Tracepoint { category, name } => format!("tracepoint/{category}/{name}"),
         Attach::RawTracepoint { name, .. } => format!("raw_tp/{name}"),
         Attach::TpBtf { name, .. } => format!("tp_btf/{name}"),
-        Attach::SyscallTp { when, btf, .. } => {
-            let kind = match btf {
-                BtfUse::Btf => "tp_btf",
-                BtfUse::Raw => "raw_tp",
+        Attach::SyscallTp { when, hook, .. } => {
+            let kind = match hook {
+                SyscallHook::Btf => "tp_btf",
+                SyscallHook::Raw => "raw_tp",
+                SyscallHook::Record => "tracepoint/raw_syscalls",
             };
-            let event = match when {
-                When::Entry => "sys_enter",
-                When::Return => "sys_exit",
-            };
-            format!("{kind}/{event}")
+            format!("{kind}/{}", SyscallHook::tracepoint(*when))
         }
         Attach::Kprobe { func, offset: 0, when, .. } => format!("k{}probe/{func}", ret(when)),
         Attach::Kprobe { func, offset, when, .. } => format!("k{}probe/{func}+{offset}", ret(when)),

@@ -7,13 +7,15 @@ use super::func::Fx;
 use super::memory::Tails;
 use super::place::{At, Found, Place};
 use crate::image::Attach;
-use crate::image::attach::BtfUse;
+use crate::image::attach::SyscallHook;
 use crate::ir::{BinOp, Kind, Off, Op, Size, Value};
 use crate::lang::probes::Ctx;
 use crate::lang::traits::{Operand, ReadSpace};
 use crate::ty::table::DataLoc;
 use crate::ty::{Member, StructId, Ty};
 
+/// Where the number is in the records of system calls.
+const SYSCALL_NR_AT: u32 = 8;
 /// Where the arguments start in the record of `sys_enter_*` and the result in that of `sys_exit_*`.
 const SYSCALL_ARGS_AT: u32 = 16;
 
@@ -111,15 +113,32 @@ impl Fx<'_, '_> {
         Place { base, at: At::Bytes(0), tag: None }
     }
 
+    /// How the probe hangs on system calls.
+    fn syscall_hook(&self) -> SyscallHook {
+        match self.probe.points.first().map(|p| &p.attach) {
+            Some(Attach::SyscallTp { hook, .. }) => *hook,
+            _ => SyscallHook::Raw,
+        }
+    }
+
+    /// The number of the system call.
+    pub fn syscall_nr(&mut self) -> Value {
+        match (self.syscall_hook(), self.context()) {
+            (SyscallHook::Record, _) => {
+                let ctx = self.ctx();
+                self.b.load(Size::B8, ctx, SYSCALL_NR_AT as i32)
+            }
+            (_, Ctx::SysEnter(_)) => self.raw_arg(1),
+            (_, Ctx::SysExit(_)) => self.syscall_reg(self.m.world.arch().syscall_nr),
+            (_, other) => crate::bug!("a system call with {other:?}"),
+        }
+    }
+
     /// A register of `struct pt_regs` that the first argument of a raw tracepoint points to.
-    pub fn syscall_reg(&mut self, name: &str) -> Value {
+    fn syscall_reg(&mut self, name: &str) -> Value {
         let Some(off) = self.m.world.arch().reg(name) else { crate::bug!("no register {name}") };
         let regs = self.raw_arg(0);
-        let btf = match self.probe.points.first().map(|p| &p.attach) {
-            Some(Attach::SyscallTp { btf, .. }) => *btf,
-            _ => BtfUse::Raw,
-        };
-        if btf == BtfUse::Btf && self.reads_directly() {
+        if self.syscall_hook() == SyscallHook::Btf && self.reads_directly() {
             let regs = self.b.retype(regs, Kind::Btf);
             return self.b.load(Size::B8, regs, off as i32);
         }
@@ -132,7 +151,10 @@ impl Fx<'_, '_> {
 
     fn sys_enter_field(&mut self, at: u32, ty: &Ty) -> Value {
         let v = if at < SYSCALL_ARGS_AT {
-            self.raw_arg(1)
+            self.syscall_nr()
+        } else if self.syscall_hook() == SyscallHook::Record {
+            let ctx = self.ctx();
+            self.b.load(Size::B8, ctx, at as i32)
         } else {
             let i = ((at - SYSCALL_ARGS_AT) / 8) as usize;
             match self.m.world.arch().syscall_args.get(i) {
@@ -146,7 +168,10 @@ impl Fx<'_, '_> {
 
     fn sys_exit_field(&mut self, at: u32, ty: &Ty) -> Value {
         let v = if at < SYSCALL_ARGS_AT {
-            self.syscall_reg(self.m.world.arch().syscall_nr)
+            self.syscall_nr()
+        } else if self.syscall_hook() == SyscallHook::Record {
+            let ctx = self.ctx();
+            self.b.load(Size::B8, ctx, at as i32)
         } else {
             self.raw_arg(1)
         };

@@ -152,11 +152,7 @@ impl<'a> Fx<'_, 'a> {
         if numbers.is_empty() {
             return;
         }
-        let nr = match self.context() {
-            Ctx::SysEnter(_) => self.raw_arg(1),
-            Ctx::SysExit(_) => self.syscall_reg(self.m.world.arch().syscall_nr),
-            other => crate::bug!("a system call with {other:?}"),
-        };
+        let nr = self.syscall_nr();
         if numbers.len() <= COMPARED_MAX {
             self.one_of(nr, &numbers);
         } else {

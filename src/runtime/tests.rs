@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::base::{IndexVec, Source, SourceMap, Span};
+use crate::image::attach::SyscallHook;
 use crate::image::maps::F_MMAPABLE;
 use crate::image::wire::{Field, globals};
 use crate::image::{
@@ -329,18 +330,24 @@ fn raw_tracepoint_counts_exactly() {
 
 #[test]
 fn tp_btf_and_syscall_numbers() {
-    let Some(mut session) = session(Target::None) else { return };
-    let world = world();
-    if !world.features().has(crate::world::Feature::TpBtf) {
+    if !world().features().has(crate::world::Feature::TpBtf) {
         eprintln!("skipped: this kernel has no tp_btf");
         return;
     }
-    let of = |name: &str, nr| Attach::SyscallTp {
-        when: crate::image::When::Entry,
-        name: name.into(),
-        nr,
-        btf: crate::image::attach::BtfUse::Btf,
-    };
+    syscall_numbers(SyscallHook::Btf);
+}
+
+/// The record of `raw_syscalls` has the number where the arguments of the raw tracepoint have it.
+#[test]
+fn syscall_numbers_in_records() {
+    syscall_numbers(SyscallHook::Record);
+}
+
+fn syscall_numbers(hook: SyscallHook) {
+    let Some(mut session) = session(Target::None) else { return };
+    let world = world();
+    let of =
+        |name: &str, nr| Attach::SyscallTp { when: crate::image::When::Entry, name: name.into(), nr, hook };
     let mut image = counting_image(of("getppid", libc::SYS_getppid as u32), Some(8));
     image.programs[crate::image::ProgramId(0)].attach.push(of("gettid", libc::SYS_gettid as u32));
     let added = session.add(Rc::new(image), &world).expect("a clause");

@@ -2,20 +2,26 @@
 
 use super::{check, hir};
 use crate::base::{Diags, Severity, Source, SourceMap};
+use crate::image::attach::SyscallHook;
 use crate::image::maps::Storage;
 use crate::image::{Attach, ProgType, When};
 use crate::lang::Config;
 use crate::lang::probes::Ctx;
 use crate::syntax::parse::parse;
 use crate::ty::{AggKind, Space, Ty, print};
+use crate::world::Feature;
 use crate::world::fixture::FixtureWorld;
 
 fn check_with(text: &str, config: Config, known: &[hir::Map]) -> (hir::Program, Diags) {
+    check_on(&FixtureWorld::new(), text, config, known)
+}
+
+fn check_on(world: &FixtureWorld, text: &str, config: Config, known: &[hir::Map]) -> (hir::Program, Diags) {
     let mut sources = SourceMap::new();
     let file = sources.add(Source::new("stdin", text));
     let (script, diags) = parse(file, text);
     assert!(!diags.has_errors(), "{text}: {:?}", diags.list);
-    check(&script, &sources, &FixtureWorld::new(), config, known, &Default::default())
+    check(&script, &sources, world, config, known, &Default::default())
 }
 
 fn ok(text: &str) -> hir::Program {
@@ -70,6 +76,22 @@ fn count_by_comm() {
     let map = &program.maps.raw[0];
     assert_eq!(map.value, Ty::Agg { kind: AggKind::Count, signed: true });
     assert_eq!((map.storage, map.max_entries), (Storage::PercpuHash, 4096));
+}
+
+#[test]
+fn records_where_raw_tracepoints_are_preempted() {
+    let text = "tracepoint:syscalls:sys_enter_openat { @[args.flags] = count(); }";
+    let hook_of = |without: &[Feature]| {
+        let world = FixtureWorld { without: without.to_vec(), ..FixtureWorld::new() };
+        let (program, _) = check_on(&world, text, Config::default(), &[]);
+        match program.probes.raw[0].points[0].attach {
+            Attach::SyscallTp { hook, .. } => hook,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(hook_of(&[]), SyscallHook::Btf);
+    assert_eq!(hook_of(&[Feature::TpBtf]), SyscallHook::Raw);
+    assert_eq!(hook_of(&[Feature::SteadyRawTp]), SyscallHook::Record);
 }
 
 #[test]

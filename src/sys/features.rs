@@ -52,6 +52,7 @@ impl LiveFeatures {
         match feature {
             Feature::Btf => self.kernel.get().is_some(),
             // perf's kprobe device is there for all to see.
+            Feature::SteadyRawTp => !self.has_type("class_srcu_fast_notrace_t", kind::TYPEDEF),
             Feature::Kprobe => Path::new("/sys/bus/event_source/devices/kprobe").exists(),
             Feature::TaskStorage => self.helper(Helper::TASK_STORAGE_GET),
             _ if !self.can_load() => self.guess(feature),
@@ -80,7 +81,7 @@ impl LiveFeatures {
     fn guess(&self, feature: Feature) -> bool {
         match feature {
             Feature::Btf => self.kernel.get().is_some(),
-            Feature::Kprobe | Feature::TaskStorage => self.has(feature),
+            Feature::SteadyRawTp | Feature::Kprobe | Feature::TaskStorage => self.has(feature),
             Feature::AtomicFetch => self.has_enumerator("BPF_FUNC_for_each_map_elem"),
             Feature::MapNoPrealloc => self.has_enumerator("BPF_FUNC_ktime_get_tai_ns"),
             Feature::BigKeys => self.has_enumerator("BPF_FUNC_loop"),
@@ -101,6 +102,10 @@ impl LiveFeatures {
 
     fn has_enumerator(&self, name: &str) -> bool {
         self.kernel.get().is_some_and(|k| k.enumerator(&mut TypeTable::new(), name).is_some())
+    }
+
+    fn has_type(&self, name: &str, kind: u8) -> bool {
+        self.kernel.get().is_some_and(|k| k.vmlinux().find(name, &[kind]).is_some())
     }
 
     /// Whether a tracing program loads: for a raw tracepoint on `sys_enter`, else on a function that every

@@ -16,6 +16,9 @@ pub enum Feature {
     BigKeys,
     /// `tp_btf` programs.
     TpBtf,
+    /// Programs on raw tracepoints are not preempted. Where the kernel guards tracepoints by SRCU (7.0) they are,
+    /// and meanwhile skipped for other tasks of the CPU.
+    SteadyRawTp,
     /// kprobes by perf event.
     Kprobe,
     KprobeMulti,
@@ -41,6 +44,7 @@ impl Feature {
         (Feature::MapNoPrealloc, "map_no_prealloc"),
         (Feature::BigKeys, "big_keys"),
         (Feature::TpBtf, "tp_btf"),
+        (Feature::SteadyRawTp, "steady_raw_tp"),
         (Feature::Kprobe, "kprobe"),
         (Feature::KprobeMulti, "kprobe_multi"),
         (Feature::KprobeSession, "kprobe_session"),

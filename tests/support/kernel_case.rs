@@ -27,8 +27,6 @@ pub struct KernelCase {
     pub timeout_s: u64,
     /// A pattern for lines of stderr that may come, where stderr is else to be empty.
     pub allowed_stderr: String,
-    /// A pattern for lines of stderr that may come, and after which a failed run says nothing: it is repeated.
-    pub again_if: String,
     /// Expectations, as (key, value, line).
     pub expects: Vec<Field>,
 }
@@ -68,7 +66,6 @@ const KEYS: &[&str] = &[
     "ends",
     "timeout",
     "allow-stderr",
-    "again-if",
 ];
 
 impl KernelCase {
@@ -96,7 +93,6 @@ impl KernelCase {
             args: words(&text("args")?)?,
             stdin: text("stdin")?,
             allowed_stderr: text("allow-stderr")?,
-            again_if: text("again-if")?,
             end: end(one("ends")?, &load)?,
             load,
             timeout_s: timeout(one("timeout")?)?,

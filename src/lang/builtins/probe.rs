@@ -153,8 +153,9 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             let args = args.clone();
             return usdt_arg(cx, n, &args);
         }
-        Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) => 12,
-        Ctx::None | Ctx::Record(_) | Ctx::Perf => 0,
+        // A tracepoint that is attached as a raw one shows nothing of that.
+        Ctx::RawArgs if cx.probe().provider != Provider::Tracepoint => 12,
+        Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) | Ctx::None | Ctx::Record(_) | Ctx::Perf => 0,
     };
     if n < n_max {
         return (Ty::U64, CallData::Ints(vec![n]));

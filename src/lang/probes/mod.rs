@@ -127,9 +127,10 @@ pub enum Ctx {
     /// `u64` arguments without types.
     RawArgs,
     /// `sys_enter`: R1 is `[pt_regs *, nr]`. Fields of origin `Format`: at 8 the number, at 16 + 8·i argument
-    /// register i. Points that are `Attach::SyscallTp` want their numbers compared, others see every call.
+    /// register i. Points that are `Attach::SyscallTp` want their numbers compared, others see every call; by
+    /// `SyscallHook::Record` R1 is a record with just those fields.
     SysEnter(StructId),
-    /// `sys_exit`: R1 is `[pt_regs *, ret]`. Fields of origin `Format`: at 8 the number (`orig_rax`), at 16
+    /// `sys_exit`: R1 is `[pt_regs *, ret]`, or a record in the same way. Fields of origin `Format`: at 8 the number (`orig_rax`), at 16
     /// what the call returns.
     SysExit(StructId),
     /// `struct pt_regs` of user code, with where the arguments lie; `None` for those that nobody reads.

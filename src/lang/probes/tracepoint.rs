@@ -2,12 +2,14 @@
 //!
 //! The kernel's own way (a perf event with a record) costs 50-70 ms at detach, so a tracepoint is attached
 //! another way where the clause can be served: system calls by one program on `sys_enter` or `sys_exit`, and
-//! others as raw tracepoints if the clause reads nothing of their record.
+//! others as raw tracepoints if the clause reads nothing of their record. A kernel that preempts programs on raw
+//! tracepoints loses events there, by the thousand where several tasks are busy: it gets perf events, which
+//! it does not preempt.
 
 use super::{ApText, Ctx, Point, ProbeKind, Provider, ResolveCx, fields};
 use crate::base::codes;
 use crate::base::diag::nearest;
-use crate::image::attach::BtfUse;
+use crate::image::attach::SyscallHook;
 use crate::image::{Attach, When};
 use crate::ty::{Space, StructId};
 use crate::world::{Feature, Missing, World, is_glob};
@@ -61,7 +63,8 @@ fn point(cx: &mut ResolveCx<'_>, category: String, name: String) -> Option<Point
     {
         return point;
     }
-    let is_raw = cx.world.raw_tracepoints(&name).iter().any(|(module, _)| module.is_empty());
+    let is_raw = cx.world.features().has(Feature::SteadyRawTp)
+        && cx.world.raw_tracepoints(&name).iter().any(|(module, _)| module.is_empty());
     if is_raw && let Some(ctx) = without_record(cx, &category, &name) {
         return Some(Point { attach: Attach::RawTracepoint { category, name }, ctx });
     }
@@ -111,14 +114,24 @@ fn syscall(cx: &mut ResolveCx<'_>, event: &str) -> Option<Option<Point>> {
         When::Entry => Ctx::SysEnter(fields),
         When::Return => Ctx::SysExit(fields),
     };
-    let btf = if cx.world.features().has(Feature::TpBtf) { BtfUse::Btf } else { BtfUse::Raw };
-    Some(Some(Point { attach: Attach::SyscallTp { when, name: name.into(), nr, btf }, ctx }))
+    let hook = match cx.world.features() {
+        features if !features.has(Feature::SteadyRawTp) => SyscallHook::Record,
+        features if features.has(Feature::TpBtf) => SyscallHook::Btf,
+        _ => SyscallHook::Raw,
+    };
+    Some(Some(Point { attach: Attach::SyscallTp { when, name: name.into(), nr, hook }, ctx }))
 }
 
 /// The struct of the event's fields, or `None` after a report.
 fn record(cx: &mut ResolveCx<'_>, category: &str, name: &str, space: Space) -> Option<StructId> {
     let format = match cx.world.tracepoint_format(category, name) {
-        Ok(format) => format,
+        Ok(mut format) => {
+            if category == "syscalls" {
+                // What arguments point to, as text: added (7.0) when programs have run already.
+                format.fields.retain(|f| !f.ctype.starts_with("__data_loc"));
+            }
+            format
+        }
         Err(Missing::No) => {
             let message = format!("tracepoint {category}:{name} has no format");
             cx.error(&codes::PROBE_UNREADABLE, cx.span, message);
