@@ -5,7 +5,7 @@
 //! the objects.
 
 use crate::base::{Idx, IndexVec};
-use crate::ir::{Slot, SlotData};
+use crate::ir::{Room, Slot, SlotData};
 
 /// Bytes of stack that the verifier counts for a frame of `bytes`.
 pub fn counted(bytes: u32) -> u32 {
@@ -70,16 +70,16 @@ impl Frame {
     }
 }
 
-/// The slots that do not fit `budget` bytes of stack: the biggest, as few as possible.
+/// The slots that do not fit `budget` bytes of stack: the biggest, as few as possible, and none that must stay.
 pub fn too_big(slots: &IndexVec<Slot, SlotData>, budget: u32) -> Vec<Slot> {
     let mut by_size: Vec<Slot> = slots.indices().collect();
-    by_size.sort_by_key(|&s| (slots[s].size, s.index()));
+    by_size.sort_by_key(|&s| (slots[s].room == Room::Any, slots[s].size, s.index()));
     let mut used = 0u32;
     let mut big: Vec<Slot> = by_size
         .into_iter()
         .filter(|&s| {
             used = used.saturating_add(padded(&slots[s]));
-            used > budget
+            used > budget && slots[s].room == Room::Any
         })
         .collect();
     big.sort_by_key(|s| s.index());
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     fn slots(sizes: &[u32]) -> IndexVec<Slot, SlotData> {
-        sizes.iter().map(|&size| SlotData { size, align: 1, name: "s" }).collect()
+        sizes.iter().map(|&size| SlotData { size, align: 1, room: Room::Any, name: "s" }).collect()
     }
 
     #[test]
@@ -107,6 +107,9 @@ mod tests {
         assert_eq!(too_big(&s, 512), [Slot(4)]);
         assert_eq!(too_big(&s, 400), [Slot(2), Slot(4)]);
         assert_eq!(too_big(&s, 8), [Slot(0), Slot(2), Slot(3), Slot(4)]);
+        let mut s = s;
+        s[Slot(0)].room = Room::Stack;
+        assert_eq!(too_big(&s, 8), [Slot(1), Slot(2), Slot(3), Slot(4)], "what must stay, stays");
     }
 
     #[test]

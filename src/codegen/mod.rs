@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 use crate::base::{Diags, IndexVec};
 use crate::image::{Image, Map, MapId, MapKind, Role};
-use crate::ir::{self, Func, FuncId, Slot};
+use crate::ir::{self, Func, FuncId, Room, Slot};
 use crate::isa::limits::PERCPU_VALUE_BYTES_MAX;
 use crate::world::{Feature, Features};
 pub use asm::disassemble;
@@ -46,9 +46,13 @@ pub fn generate(module: ir::Module, features: &dyn Features) -> (Image, Diags) {
         stack: funcs.indices().map(|_| 0).collect(),
         image,
         allocator: Allocator::default(),
+        n_scratch_slots: scratch::n_slots(&funcs, &calls),
         diags: Diags::default(),
     };
     g.check_depth(&funcs, &calls);
+    if g.diags.has_errors() {
+        return (g.image, g.diags);
+    }
     for &f in &calls.bottom_up {
         g.func(&funcs, &calls, f);
     }
@@ -76,6 +80,7 @@ struct Generator {
     stack: IndexVec<FuncId, u32>,
     image: Image,
     allocator: Allocator,
+    n_scratch_slots: u32,
     diags: Diags,
 }
 
@@ -105,12 +110,13 @@ impl Generator {
                 Attempt::Over(code, n) => (code, n),
                 Attempt::Refused => return,
             };
-            let can_shrink = func.slots.indices().any(|s| !big.contains(&s));
+            let can_shrink =
+                func.slots.indices().any(|s| func.slots[s].room == Room::Any && !big.contains(&s));
             if spilled_over > 0 && can_shrink {
                 slot_budget = slot_budget.saturating_sub(spilled_over);
                 continue;
             }
-            if spilled_over > 0 {
+            if spilled_over > 0 && !self.diags.has_errors() {
                 self.diags.stack_exhausted(func.span, &func.name, below + frame::counted(code.frame_bytes));
             }
             self.stack[f] = below + frame::counted(code.frame_bytes);
@@ -168,13 +174,18 @@ impl Generator {
                 kind: MapKind::PercpuArray,
                 key_size: 4,
                 value_size: 0,
-                max_entries: scratch::N_SLOTS as u32,
+                max_entries: self.n_scratch_slots,
                 flags: 0,
                 role: Role::Scratch,
             })
         });
         maps[map].value_size = maps[map].value_size.max(bytes);
-        Some(Pool { map, claim: self.claim, losses: find(maps, &Role::Losses) })
+        Some(Pool {
+            map,
+            claim: self.claim,
+            n_slots: self.n_scratch_slots,
+            losses: find(maps, &Role::Losses),
+        })
     }
 }
 

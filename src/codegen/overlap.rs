@@ -21,7 +21,8 @@ pub fn share(func: &mut Func) {
     let mut home: IndexVec<Slot, Slot> = func.slots.indices().collect();
     for slot in func.slots.indices().filter(|&s| !roots.pinned.has(s)) {
         let is_small = |s: Slot| func.slots[s].size <= SMALL_BYTES_MAX;
-        let fits = |(first, apart): &&mut (Slot, Set)| is_small(*first) == is_small(slot) && !apart.has(slot);
+        let room = |s: Slot| (is_small(s), func.slots[s].room);
+        let fits = |(first, apart): &&mut (Slot, Set)| room(*first) == room(slot) && !apart.has(slot);
         match groups.iter_mut().find(fits) {
             Some((first, all_apart)) => {
                 home[slot] = *first;

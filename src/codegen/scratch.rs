@@ -7,19 +7,21 @@
 //! is given back on every way out. Per-CPU memory alone would be shared with the interrupts and tasks that
 //! come in between; the claim word at its start says whether it is in use.
 
+use super::calls::Calls;
 use super::frame::padded;
 use crate::base::IndexVec;
 use crate::image::MapId;
 use crate::ir::cfg::Cfg;
 use crate::ir::visit::Effect;
 use crate::ir::{
-    AtomicOp, BinOp, Block, BlockData, Cc, Func, Inst, InstData, Kind, Op, Size, Slot, SlotData, Target,
-    Term, Value, ValueData, Width,
+    AtomicOp, BinOp, Block, BlockData, Cc, Func, FuncId, Inst, InstData, Kind, Op, Room, Size, Slot,
+    SlotData, Target, Term, Value, ValueData, Width,
 };
 use crate::isa::Helper;
 
-/// Slots of the scratch map, per CPU: one for each level of nesting.
-pub const N_SLOTS: i64 = 4;
+/// Slots of the scratch map, per CPU, for each function in a chain of calls that may claim one: programs interrupt
+/// each other that deep.
+const N_SLOTS_EACH: u32 = 4;
 /// Bytes of the claim word.
 const CLAIM_BYTES: u32 = 8;
 
@@ -38,7 +40,16 @@ pub enum Claim {
 pub struct Pool {
     pub map: MapId,
     pub claim: Claim,
+    /// Slots of the map.
+    pub n_slots: u32,
     pub losses: Option<MapId>,
+}
+
+/// Slots that a scratch map needs for functions that call each other: a loop's callback claims while its caller does.
+pub fn n_slots(funcs: &IndexVec<FuncId, Func>, calls: &Calls) -> u32 {
+    let has_slots = |f: &FuncId| funcs[*f].slots.iter().any(|s| s.room == Room::Any);
+    let depth = funcs.indices().filter(has_slots).map(|f| calls.n_above[f]).max();
+    N_SLOTS_EACH * depth.unwrap_or(1)
 }
 
 /// Bytes of a scratch slot that holds `slots`, the claim word included.
@@ -193,7 +204,7 @@ impl Edit<'_> {
     /// which is returned, or ends the function.
     fn claim_code(&mut self, start: Block, after: Block) -> Value {
         let [head, got, next, fail] = std::array::from_fn(|_| self.block());
-        let key = self.func.slots.push(SlotData { size: 4, align: 4, name: "scratch slot" });
+        let key = self.func.slots.push(SlotData { size: 4, align: 4, room: Room::Any, name: "scratch slot" });
         let n = self.func.values.push(ValueData { kind: Kind::Int });
         let to = |b: Block| Target::new(b, Vec::new());
         self.func.blocks[head].params.push(n);
@@ -231,7 +242,7 @@ impl Edit<'_> {
 
         let step = self.iconst(next, 1);
         let more = self.ins(next, Op::Bin { op: BinOp::Add, w: Width::W64, a: n, b: step }, Kind::Int);
-        let all = self.iconst(next, N_SLOTS);
+        let all = self.iconst(next, self.pool.n_slots.into());
         self.branch(next, Cc::Ult, (more, all), Target::new(head, vec![more]), fail);
         self.give_up(fail);
         base

@@ -40,7 +40,9 @@ pub mod globals {
     pub const PIDNS_INO: u32 = 48;
     /// `u64`: what is added to the boot clock for `nsecs(sw_tai)`.
     pub const TAI_OFFSET: u32 = 56;
-    pub const BYTES: u32 = 64;
+    /// `u64`: always 0, which the kernel's verifier does not know.
+    pub const ZERO: u32 = 64;
+    pub const BYTES: u32 = 72;
 }
 
 /// A place in the script that emits records.

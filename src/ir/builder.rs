@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     AccessId, AtomicOp, BinOp, Block, BlockData, Cc, CoreKind, Func, FuncId, Inst, InstData, Kind, Off, Op,
-    Size, Slot, SlotData, Target, Term, UnOp, Value, ValueData, Width,
+    Room, Size, Slot, SlotData, Target, Term, UnOp, Value, ValueData, Width,
 };
 use crate::base::{IndexVec, Span};
 use crate::image::MapId;
@@ -282,7 +282,11 @@ impl Builder {
     }
     /// Memory of `size` bytes; not initialised.
     pub fn slot(&mut self, size: u32, align: u32, name: &'static str) -> Slot {
-        self.func.slots.push(SlotData { size, align, name })
+        self.func.slots.push(SlotData { size, align, room: Room::Any, name })
+    }
+    /// The same that never leaves the stack; 8-aligned.
+    pub fn stack_slot(&mut self, size: u32, name: &'static str) -> Slot {
+        self.func.slots.push(SlotData { size, align: 8, room: Room::Stack, name })
     }
 
     pub fn iconst(&mut self, c: i64) -> Value {

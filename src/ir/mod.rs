@@ -78,12 +78,22 @@ pub struct ValueData {
     pub kind: Kind,
 }
 
+/// Where a memory object may lie.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Room {
+    /// On the stack or, when there is no room, in scratch memory.
+    Any,
+    /// On the stack alone: the kernel wants it there (iterators, what a callback is handed).
+    Stack,
+}
+
 #[derive(Clone, Debug)]
 pub struct SlotData {
     /// Bytes.
     pub size: u32,
     /// Alignment in bytes, at most 8.
     pub align: u32,
+    pub room: Room,
     /// For dumps.
     pub name: &'static str,
 }

@@ -5,8 +5,8 @@
 
 use super::names::{ATOMIC_OPS, BIN_OPS, CCS, CORE_KINDS, KINDS, UN_OPS, find};
 use super::{
-    AccessId, Block, BlockData, Func, FuncId, InstData, Kind, Off, Op, Size, Slot, SlotData, Target, Term,
-    Value, ValueData, Width,
+    AccessId, Block, BlockData, Func, FuncId, InstData, Kind, Off, Op, Room, Size, Slot, SlotData, Target,
+    Term, Value, ValueData, Width,
 };
 use crate::base::{Idx, IndexVec, Span};
 use crate::image::{LossId, MapId};
@@ -186,9 +186,16 @@ impl Parser<'_> {
         let size = self.number()?;
         self.need("align")?;
         let align = self.number()?;
+        let room = match self.rest.strip_prefix("on-stack ") {
+            Some(rest) => {
+                self.rest = rest;
+                Room::Stack
+            }
+            None => Room::Any,
+        };
         // Names are kept for dumps alone; a parsed one lives as long as the program that reads dumps.
         let name = std::mem::take(&mut self.rest).to_owned().leak();
-        func.slots.push(SlotData { size, align, name });
+        func.slots.push(SlotData { size, align, room, name });
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! func main fail 0:
 //!   slot m0 16 align 8 key
+//!   slot m1 8 align 8 on-stack iterator
 //! b0(v0: ctx):
 //!   v1 = load.4 v0 + 8
 //!   v2: stack = slot m0
@@ -14,7 +15,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::names::{ATOMIC_OPS, BIN_OPS, CCS, CORE_KINDS, KINDS, UN_OPS, name};
-use super::{Block, Func, InstData, Kind, Module, Off, Op, Target, Term, Value, Width};
+use super::{Block, Func, InstData, Kind, Module, Off, Op, Room, Target, Term, Value, Width};
 
 /// All functions, the entries with the names of their programs.
 pub fn module(m: &Module) -> String {
@@ -41,7 +42,11 @@ impl Display for Func {
         }
         writeln!(f, " fail {}:", self.fail_ret)?;
         for (s, data) in self.slots.iter_enumerated() {
-            writeln!(f, "  slot {s} {} align {} {}", data.size, data.align, data.name)?;
+            let room = match data.room {
+                Room::Any => "",
+                Room::Stack => "on-stack ",
+            };
+            writeln!(f, "  slot {s} {} align {} {room}{}", data.size, data.align, data.name)?;
         }
         block(self, self.entry, f)?;
         for b in self.blocks.indices().filter(|&b| b != self.entry) {

@@ -22,7 +22,7 @@ const SYSCALL_ARGS_AT: u32 = 16;
 impl Fx<'_, '_> {
     /// The program's context.
     pub fn ctx(&self) -> Value {
-        self.b.param(0)
+        self.ctx
     }
 
     pub fn context(&self) -> &Ctx {

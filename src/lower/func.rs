@@ -1,14 +1,16 @@
 //! A function being lowered: its builder, the homes of its locals, its ways out.
 //!
 //! Always holds: a scalar local is a variable of the builder, any other (and one whose address is taken) a slot
-//! of memory; `Fx::dirty` names the memory whose strings may have anything behind their NUL.
+//! of memory; one of the function around a callback is reached through the callback's record; `Fx::dirty` names the memory whose strings may have anything behind their NUL.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::Mx;
-use crate::base::IndexVec;
-use crate::image::{LossId, LossKind, ProgType, ProgramId, Role};
-use crate::ir::{self, Block, Builder, Cc, Kind, Size, Slot, Value, Var};
+use super::walk::Facts;
+use crate::base::{IndexVec, Span};
+use crate::image::{self, LossId, LossKind, ProgType, ProgramId};
+use crate::ir::{self, Block, Builder, Cc, Kind, Off, Size, Slot, Value, Var};
 use crate::lang::traits::{Operand, ReadSpace};
 use crate::sema::hir::{self, LocalId};
 use crate::ty::{Space, StructOrigin, Ty};
@@ -24,6 +26,33 @@ pub enum Home {
     Unborn,
     Var(Var),
     Slot(Slot),
+    /// A scalar of a function around this callback.
+    Field(Field),
+    /// A value in memory of a function around this callback, which holds the value's address.
+    Far(Field),
+}
+
+/// A word of the record of a callback, or of one that it stands in.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// How many callbacks further out.
+    pub up: u32,
+    /// Offset in the record.
+    pub at: i32,
+}
+
+/// What a function is, which decides how it is left.
+#[derive(Clone, Copy, Debug)]
+pub enum Role {
+    /// The entry of a program.
+    Program,
+    /// The callback of a loop over a map.
+    Callback {
+        /// What the function around handed over.
+        record: Value,
+        /// Ends the loop.
+        stop: Block,
+    },
 }
 
 /// Memory for a value that more than one way can fill: the address of a slot is made on each of them.
@@ -42,6 +71,25 @@ pub struct Loop {
     pub iterator: Option<Slot>,
 }
 
+/// Where what `return` says goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Returns {
+    /// Nobody looks at it.
+    Nothing,
+    Var(Var),
+    /// From a callback to the function around it.
+    InRecord,
+}
+
+/// Whose function it is.
+pub struct Of<'a> {
+    pub probe: &'a hir::Probe,
+    pub program: ProgramId,
+    pub locals: &'a IndexVec<LocalId, hir::Local>,
+    pub facts: Rc<Facts>,
+    pub span: Span,
+}
+
 /// A function being lowered.
 pub struct Fx<'m, 'a> {
     pub m: &'m mut Mx<'a>,
@@ -51,9 +99,14 @@ pub struct Fx<'m, 'a> {
     pub prog_type: ProgType,
     pub locals: IndexVec<LocalId, Home>,
     pub local_decls: &'a IndexVec<LocalId, hir::Local>,
-    /// How often each local is assigned.
-    pub n_sets: IndexVec<LocalId, u32>,
+    /// What is known of the locals; shared with the callbacks.
+    pub facts: Rc<Facts>,
+    pub role: Role,
+    /// The program's context, where this function has it.
+    pub ctx: Value,
     pub exit: Block,
+    /// The program may be left from within this function.
+    pub has_left: bool,
     pub loops: Vec<Loop>,
     /// Pointers to memory whose strings may have anything behind their NUL.
     pub dirty: BTreeSet<Value>,
@@ -61,8 +114,7 @@ pub struct Fx<'m, 'a> {
     pub lens: BTreeMap<(Value, i32), Value>,
     /// Where the value being computed is wanted, if it is one of memory.
     pub dest: Option<(Value, i32)>,
-    /// What the program returns, where anybody looks at it.
-    pub retval: Option<Var>,
+    pub returns: Returns,
     /// An eight-byte slot for single reads.
     word: Option<Slot>,
     /// Slots of values that the current statements need, and those of statements that are done.
@@ -71,34 +123,40 @@ pub struct Fx<'m, 'a> {
 }
 
 impl<'m, 'a> Fx<'m, 'a> {
-    /// A function of a program, standing in its entry block.
-    pub fn new(
-        m: &'m mut Mx<'a>,
-        name: &str,
-        params: &[Kind],
-        probe: &'a hir::Probe,
-        program: ProgramId,
-    ) -> Fx<'m, 'a> {
-        let mut b = Builder::new(name, params, probe.span);
+    /// The entry of a program, standing in its first block.
+    pub fn program(m: &'m mut Mx<'a>, name: &str, probe: &'a hir::Probe, program: ProgramId) -> Fx<'m, 'a> {
+        let facts = Rc::new(Facts::of(&probe.body, &probe.locals, &[]));
+        let of = Of { probe, program, locals: &probe.locals, facts, span: probe.span };
+        Fx::new(m, name, &[Kind::Ctx], of)
+    }
+
+    /// A function of a program, standing in its entry block. Its first parameter is taken for the context.
+    pub fn new(m: &'m mut Mx<'a>, name: &str, params: &[Kind], of: Of<'a>) -> Fx<'m, 'a> {
+        let Of { probe, program, locals, facts, span } = of;
+        let mut b = Builder::new(name, params, span);
         let exit = b.new_block();
         let Some(point) = probe.points.first() else { crate::bug!("{} has no attach point", probe.title) };
-        let scratch_loss = m.loss(LossKind::Scratch, program, probe.span);
+        let scratch_loss = m.loss(LossKind::Scratch, program, span);
         b.func.scratch_loss = Some(scratch_loss);
+        let ctx = b.param(0);
         Fx {
             m,
             b,
             probe,
             program,
             prog_type: point.attach.prog_type(),
-            locals: probe.locals.indices().map(|_| Home::Unborn).collect(),
-            local_decls: &probe.locals,
-            n_sets: probe.locals.indices().map(|_| 0).collect(),
+            locals: locals.indices().map(|_| Home::Unborn).collect(),
+            local_decls: locals,
+            facts,
+            role: Role::Program,
+            ctx,
             exit,
+            has_left: false,
             loops: Vec::new(),
             dirty: BTreeSet::new(),
             lens: BTreeMap::new(),
             dest: None,
-            retval: None,
+            returns: Returns::Nothing,
             word: None,
             temps: Vec::new(),
             free: Vec::new(),
@@ -168,12 +226,20 @@ impl<'m, 'a> Fx<'m, 'a> {
         self.b.new_block()
     }
 
-    /// Leaves the function; what follows is never reached.
+    /// Ends the program; what follows is never reached.
     pub fn leave(&mut self) {
         let iterators: Vec<Slot> = self.loops.iter().filter_map(|l| l.iterator).collect();
         iterators.into_iter().for_each(|slot| self.drop_iterator(slot));
-        let exit = self.exit;
-        self.go(exit);
+        match self.role {
+            Role::Program => {
+                let exit = self.exit;
+                self.go(exit);
+            }
+            Role::Callback { record, stop } => {
+                self.mark_left(record);
+                self.go(stop);
+            }
+        }
     }
 
     /// Jumps, and continues in a block that nothing reaches.
@@ -220,7 +286,7 @@ impl<'m, 'a> Fx<'m, 'a> {
     pub fn lose(&mut self, kind: LossKind) {
         let span = self.b.span();
         let id: LossId = self.m.loss(kind, self.program, span);
-        let map = self.m.own_map(Role::Losses);
+        let map = self.m.own_map(image::Role::Losses);
         let at = self.b.map_value(map, id.0 * 8);
         let one = self.b.iconst(1);
         self.b.atomic_add(Size::B8, at, 0, one);
@@ -228,7 +294,7 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// The address of byte `off` of awl's globals.
     pub fn global(&mut self, off: u32) -> Value {
-        let map = self.m.own_map(Role::Globals);
+        let map = self.m.own_map(image::Role::Globals);
         self.b.map_value(map, off)
     }
 
@@ -300,13 +366,15 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// Whether a local is kept in memory.
     pub fn in_memory(&self, local: LocalId) -> bool {
-        matches!(self.locals[local], Home::Slot(_)) || !self.local_decls[local].ty.is_scalar()
+        matches!(self.locals[local], Home::Slot(_) | Home::Far(_)) || !self.local_decls[local].ty.is_scalar()
     }
 
-    /// The slot of a local that is kept in memory.
+    /// The address of a local that is kept in memory.
     pub fn local_slot(&mut self, local: LocalId) -> Value {
         let slot = match self.locals[local] {
             Home::Slot(s) => s,
+            Home::Far(at) => return self.far(at),
+            Home::Field(_) => crate::bug!("${} is a scalar", self.local_decls[local].name),
             Home::Unborn | Home::Var(_) => {
                 let bytes = self.size(&self.local_decls[local].ty).max(1).next_multiple_of(8);
                 let s = self.b.slot(bytes, 8, "local");
@@ -324,15 +392,17 @@ impl<'m, 'a> Fx<'m, 'a> {
             Home::Unborn => {
                 let plain = self.kind_of(&self.local_decls[local].ty);
                 let kind = match first {
-                    Some(Kind::Btf | Kind::BtfOrNull) if self.n_sets[local] == 1 => Kind::BtfOrNull,
-                    Some(k @ (Kind::Kernel | Kind::User)) if self.n_sets[local] == 1 => k,
+                    Some(Kind::Btf | Kind::BtfOrNull) if self.facts.n_sets[local] == 1 => Kind::BtfOrNull,
+                    Some(k @ (Kind::Kernel | Kind::User)) if self.facts.n_sets[local] == 1 => k,
                     Some(_) | None => plain,
                 };
                 let v = self.b.var(kind);
                 self.locals[local] = Home::Var(v);
                 v
             }
-            Home::Slot(_) => crate::bug!("${} is in memory", self.local_decls[local].name),
+            Home::Slot(_) | Home::Field(_) | Home::Far(_) => {
+                crate::bug!("${} is in memory", self.local_decls[local].name)
+            }
         }
     }
 
@@ -346,6 +416,10 @@ impl<'m, 'a> Fx<'m, 'a> {
             }
             return self.load(ty, at, 0);
         }
+        if let Home::Field(at) = self.locals[local] {
+            let (record, kind) = (self.callback_record(at.up), self.kind_of(ty));
+            return Operand::Val(self.load_scalar(ty, record, Off::Imm(at.at), kind));
+        }
         let var = self.local_var(local, None);
         Operand::Val(self.b.get(var))
     }
@@ -357,6 +431,11 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// Gives a scalar local a value.
     pub fn set_var(&mut self, local: LocalId, v: Value) {
+        if let Home::Field(at) = self.locals[local] {
+            let record = self.callback_record(at.up);
+            self.store_captured(local, v, record, at.at);
+            return;
+        }
         let kind = self.b.kind(v);
         let var = self.local_var(local, Some(kind));
         let want = self.b.var_kind(var);
@@ -369,7 +448,7 @@ impl<'m, 'a> Fx<'m, 'a> {
         self.m.world.features().has(Feature::AtomicFetch)
     }
 
-    /// The finished function, which returns 0 or what `return` said.
+    /// The finished function, which returns 0 or what `return` said; a callback that ends its loop, 1.
     pub fn finish(mut self) -> ir::FuncId {
         if !self.b.terminated() {
             let exit = self.exit;
@@ -377,11 +456,16 @@ impl<'m, 'a> Fx<'m, 'a> {
         }
         let exit = self.exit;
         self.b.enter(exit);
-        let result = match self.retval {
-            Some(var) => self.b.get(var),
-            None => self.b.iconst(0),
+        let result = match self.returns {
+            Returns::Var(var) => self.b.get(var),
+            Returns::Nothing | Returns::InRecord => self.b.iconst(0),
         };
         self.b.ret(result);
+        if let Role::Callback { stop, .. } = self.role {
+            self.b.enter(stop);
+            let one = self.b.iconst(1);
+            self.b.ret(one);
+        }
         self.m.funcs.push(self.b.finish())
     }
 }

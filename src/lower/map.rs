@@ -51,7 +51,7 @@ impl<'a> Fx<'_, 'a> {
 
     /// The map that helpers act on: for a swapped map the inner one of the moment. Where there is none, goes to
     /// `gone`.
-    fn acted_on(&mut self, map: MapId, gone: Block) -> Value {
+    pub fn acted_on(&mut self, map: MapId, gone: Block) -> Value {
         let outer = self.b.map_ptr(map);
         if self.map_def(map).storage != Storage::Swapped {
             return outer;

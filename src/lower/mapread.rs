@@ -88,13 +88,32 @@ impl<'a> Fx<'_, 'a> {
 
     // --- aggregations ----------------------------------------------------------------------------------
 
-    /// The value of a castable aggregation over all CPUs.
+    /// The value of a castable aggregation over all CPUs; 0 where there is none.
     fn read_aggregation(&mut self, map: MapId, key: Option<Value>, kind: AggKind, signed: bool) -> Value {
+        let (gone, join) = (self.block(), self.block());
+        let out = self.b.block_param(join, Kind::Int);
+        let element = self.target_and_key(map, key, gone);
+        let v = self.read_over_cpus(element, (kind, signed), gone);
+        self.b.jump(join, vec![v]);
+        self.b.enter(gone);
+        let zero = self.b.iconst(0);
+        self.b.jump(join, vec![zero]);
+        self.b.enter(join);
+        out
+    }
+
+    /// The value of the element of that map and key. Goes to `gone` where there is none.
+    pub fn read_over_cpus(
+        &mut self,
+        element: (Value, Value),
+        (kind, signed): (AggKind, bool),
+        gone: Block,
+    ) -> Value {
         let (total, count) = (self.b.var(Kind::Int), self.b.var(Kind::Int));
         let zero = self.b.iconst(0);
         self.b.set(total, zero);
         self.b.set(count, zero);
-        self.each_cpu(map, key, |f, at, next| match kind {
+        self.each_cpu(element, gone, |f, at, next| match kind {
             AggKind::Count | AggKind::Sum => {
                 f.add_word(total, at, 0);
             }
@@ -144,18 +163,15 @@ impl<'a> Fx<'_, 'a> {
         self.b.set(found, one);
     }
 
-    /// Runs `f` on each CPU's storage of an element; its block argument goes on with the next CPU. Where the
-    /// kernel cannot look at another CPU's (before 5.19), this CPU's stands for all.
-    fn each_cpu(&mut self, map: MapId, key: Option<Value>, f: impl FnOnce(&mut Self, Value, Block)) {
+    /// Runs `f` on each CPU's storage of the element of that map and key; its block argument goes on with the next
+    /// CPU. Goes to `gone` where there is no such element.
+    fn each_cpu(
+        &mut self,
+        (target, key): (Value, Value),
+        gone: Block,
+        f: impl FnOnce(&mut Self, Value, Block),
+    ) {
         let end = self.block();
-        if !self.m.world.features().helper(Helper::MAP_LOOKUP_PERCPU_ELEM) {
-            let at = self.find_element(map, key, end);
-            f(self, at, end);
-            self.b.jump(end, Vec::new());
-            self.b.enter(end);
-            return;
-        }
-        let (target, key) = self.target_and_key(map, key, end);
         let cpu = self.b.var(Kind::Int);
         let zero = self.b.iconst(0);
         self.b.set(cpu, zero);
@@ -167,7 +183,7 @@ impl<'a> Fx<'_, 'a> {
         self.b.branch(Cc::Ult, now, n_cpus, body, end);
         self.b.enter(body);
         let p = self.b.call_kind(Helper::MAP_LOOKUP_PERCPU_ELEM, &[target, key, now], Kind::MapValueOrNull);
-        let at = self.present(p, next);
+        let at = self.present(p, gone);
         f(self, at, next);
         self.b.jump(next, Vec::new());
         self.b.enter(next);
@@ -185,7 +201,8 @@ impl<'a> Fx<'_, 'a> {
         let any = self.b.var(Kind::Int);
         let zero = self.b.iconst(0);
         self.b.set(any, zero);
-        self.each_cpu(map, None, |f, at, _| {
+        let element = self.target_and_key(map, None, gone);
+        self.each_cpu(element, gone, |f, at, _| {
             f.add_word(any, at, flag_at as i32);
             f.clear(at, 0, flag_at + 8);
         });

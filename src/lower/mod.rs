@@ -15,6 +15,7 @@ mod call;
 mod cast;
 mod compare;
 mod context;
+mod each;
 mod event;
 mod expr;
 mod func;
@@ -67,6 +68,8 @@ struct Mx<'a> {
     local_structs: BTreeMap<StructId, LocalTyId>,
     /// The callback that does nothing, for counting elements.
     pass: Option<ir::FuncId>,
+    /// Callbacks of loops so far.
+    n_callbacks: u32,
     /// The counters of a place: a long script has too many to look through all.
     losses_at: BTreeMap<(ProgramId, Span), Vec<LossId>>,
 }
@@ -92,6 +95,7 @@ impl<'a> Mx<'a> {
             losses_at: BTreeMap::new(),
             local_structs: BTreeMap::new(),
             pass: None,
+            n_callbacks: 0,
         };
         for map in hir.maps.iter() {
             let map = maps::of_script(map, &m.types, world);
@@ -208,6 +212,12 @@ impl<'a> Mx<'a> {
         let f = self.funcs.push(b.finish());
         self.pass = Some(f);
         f
+    }
+
+    /// A name for the next callback of a program.
+    fn callback_name(&mut self, program: ProgramId) -> String {
+        self.n_callbacks += 1;
+        format!("{}_loop{}", self.image.programs[program].name, self.n_callbacks)
     }
 
     fn string(&mut self, text: &str) -> u32 {

@@ -4,7 +4,7 @@
 //! itself); one that serves system calls looks at the number first and skips 32-bit calls, as the kernel's own
 //! tracepoints do; `-p` is checked where the kernel does not.
 
-use super::func::{Fx, Home};
+use super::func::{Fx, Home, Returns};
 use super::{Mx, walk};
 use crate::image::wire::globals;
 use crate::image::{Attach, Program};
@@ -13,6 +13,7 @@ use crate::isa::Helper;
 use crate::lang::probes::{Ctx, Point, Provider, UserRegs};
 use crate::lang::traits::Operand;
 use crate::sema::hir;
+use std::rc::Rc;
 
 /// `TS_COMPAT` of `thread_info.status`: the task is in a 32-bit system call (arch/x86/include/asm/thread_info.h).
 const COMPAT: i64 = 2;
@@ -38,13 +39,13 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
         lines: Vec::new(),
         stack_bytes: 0,
     });
-    let mut f = Fx::new(m, &name, &[Kind::Ctx], probe, program);
+    let mut f = Fx::program(m, &name, probe, program);
     f.returns();
     f.right_syscall();
     f.gate();
     f.right_mode();
     f.right_process();
-    f.locals_of(&probe.body, &[]);
+    f.locals_of(&probe.body);
     f.run_block(&probe.body);
     let func = f.finish();
     m.entries.push(ir::Entry { program, func });
@@ -104,7 +105,7 @@ impl<'a> Fx<'_, 'a> {
         if self.attach().is_on_demand() {
             let (var, zero) = (self.b.var(Kind::Int), self.b.iconst(0));
             self.b.set(var, zero);
-            self.retval = Some(var);
+            self.returns = Returns::Var(var);
         }
     }
 
@@ -239,11 +240,15 @@ impl<'a> Fx<'_, 'a> {
         self.require(Cc::Eq, tgid, pid);
     }
 
-    /// Homes for the locals of a body whose parameters have their values.
-    pub fn locals_of(&mut self, body: &'a hir::Block, params: &[hir::LocalId]) {
-        let facts = walk::facts(body, self.local_decls, params);
-        self.n_sets = facts.n_sets;
-        for local in self.local_decls.indices() {
+    /// Homes for the locals of a body that must have one from the start. Those of its loops over maps alone live in
+    /// the callbacks.
+    pub fn locals_of(&mut self, body: &'a hir::Block) {
+        let facts = Rc::clone(&self.facts);
+        let here = walk::mentioned_outside_callbacks(body, self.local_decls, &facts);
+        for local in self.local_decls.indices().filter(|&l| here[l]) {
+            if !matches!(self.locals[local], Home::Unborn) {
+                continue;
+            }
             if facts.is_addressed[local] {
                 let bytes = self.size(&self.local_decls[local].ty).max(1).next_multiple_of(8);
                 self.locals[local] = Home::Slot(self.b.slot(bytes, 8, "local"));

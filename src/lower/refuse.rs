@@ -1,15 +1,15 @@
 //! What a script may say, but the kernel that it is compiled for cannot do: said by name, at its place, before
 //! anything is lowered.
 
-use super::stmt::{has_iterators, is_short_range};
+use super::stmt::{Way, way_of_range};
 use super::walk;
 use crate::base::codes;
-use crate::base::{Diag, Diags, Span};
-use crate::image::{Storage, When};
+use crate::base::{Diag, Diags, IndexVec, Span};
+use crate::image::{MapId, Storage, When};
 use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
-use crate::sema::hir::{Arg, Call, Expr, ExprKind, Probe, Program, StmtKind};
+use crate::sema::hir::{Arg, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
 use crate::ty::{StackMode, Ty, TypeTable};
 use crate::world::{Feature, World};
 
@@ -45,7 +45,7 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
         }
     }
     for probe in program.probes.iter() {
-        let mut cx = Cx { probe, world, types: &program.types, diags: &mut diags };
+        let mut cx = Cx { probe, world, types: &program.types, maps: &program.maps, diags: &mut diags };
         cx.probe();
     }
     diags
@@ -66,33 +66,56 @@ struct Cx<'a> {
     probe: &'a Probe,
     world: &'a dyn World,
     types: &'a TypeTable,
+    maps: &'a IndexVec<MapId, Map>,
     diags: &'a mut Diags,
 }
 
 impl Cx<'_> {
     fn probe(&mut self) {
-        let (mut exprs, mut ranges) = (Vec::new(), Vec::new());
-        walk::block(&self.probe.body, &mut |e| exprs.push(e), &mut |s| {
-            if let StmtKind::ForRange { from, to, .. } = &s.kind {
-                ranges.push((s.span, from, to));
+        let (mut exprs, mut stmts) = (Vec::new(), Vec::new());
+        walk::block(&self.probe.body, &mut |e| exprs.push(e), &mut |s| stmts.push(s));
+        for s in stmts {
+            match &s.kind {
+                StmtKind::ForRange { from, to, .. } => self.range(s.span, from, to),
+                StmtKind::ForMap { map, .. } => self.each(*map, s.span),
+                _ => {}
             }
-        });
-        for (span, from, to) in ranges {
-            self.range(span, from, to);
         }
         for e in exprs {
             self.expr(e);
         }
     }
 
-    fn range(&mut self, span: Span, from: &Expr, to: &Expr) {
-        let Some(point) = self.probe.points.first() else { return };
-        let is_constant = |e: &Expr| matches!(e.kind, ExprKind::Int(_) | ExprKind::Cast(_));
-        if is_short_range(from, to) || has_iterators(self.world, point.attach.prog_type()) {
+    /// A loop over a map.
+    fn each(&mut self, map: MapId, span: Span) {
+        let features = self.world.features();
+        if !features.helper(Helper::FOR_EACH_MAP_ELEM) {
+            let what = "this kernel has no loops over maps (5.13 has)";
+            lacks(self.diags, span, what.into(), "print the map, or look up the keys that you know");
             return;
         }
-        if !(is_constant(from) && is_constant(to)) {
-            let what = "this kernel has no loops whose bounds are not known at compile time (6.4 has)";
+        self.over_cpus(map, span);
+    }
+
+    /// Something that needs an aggregation's value of all CPUs.
+    fn over_cpus(&mut self, map: MapId, span: Span) {
+        let map = &self.maps[map];
+        if !matches!(map.value, Ty::Agg { .. })
+            || self.world.features().helper(Helper::MAP_LOOKUP_PERCPU_ELEM)
+        {
+            return;
+        }
+        let what = format!(
+            "{} is kept per CPU, and this kernel lets a program see its own CPU alone (5.19 does)",
+            map.name
+        );
+        lacks(self.diags, span, what, "print() it, or count with ++ and += instead of an aggregation");
+    }
+
+    fn range(&mut self, span: Span, from: &Expr, to: &Expr) {
+        let Some(point) = self.probe.points.first() else { return };
+        if way_of_range(from, to, self.world, point.attach.prog_type()) == Way::None {
+            let what = "this kernel has no loops whose bounds are not known at compile time (5.17 has)";
             lacks(self.diags, span, what.into(), "loop to a number, and break");
         }
     }
@@ -104,13 +127,24 @@ impl Cx<'_> {
             let d = Diag::error(&codes::UNSUPPORTED, e.span, "stacks by build id are not in this version");
             self.diags.push(d.hint("use the mode raw or perf"));
         }
+        if let ExprKind::Map { map, .. } = &e.kind {
+            self.over_cpus(*map, e.span);
+        }
         if let ExprKind::Call(call) = &e.kind {
             match call.row.name {
+                "delete" => self.delete(call, e.span),
                 "len" => self.len(call, e.span),
                 "func" => self.func(e.span),
                 "strcontains" => self.strcontains(call, e.span),
                 _ => {}
             }
+        }
+    }
+
+    /// An aggregation without key is deleted on each CPU; one with keys goes as a whole.
+    fn delete(&mut self, call: &Call, span: Span) {
+        if let Some(Arg::Map { map, key: None }) = call.args.first() {
+            self.over_cpus(*map, span);
         }
     }
 

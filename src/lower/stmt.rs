@@ -2,10 +2,11 @@
 //!
 //! Always holds: what follows a `return`, `break` or `continue` stands in a block that nothing reaches.
 
-use super::func::{Fx, Home, Loop};
+use super::func::{Fx, Home, Loop, Returns};
 use super::memory::Tails;
 use crate::image::ProgType;
 use crate::ir::{BinOp, Cc, Kind, Op, Size, Slot, Value};
+use crate::isa::Helper;
 use crate::lang::traits::Operand;
 use crate::sema::hir::{self, Expr, ExprKind, LocalId, Stmt, StmtKind, Target};
 use crate::world::World;
@@ -43,7 +44,7 @@ impl<'a> Fx<'_, 'a> {
             StmtKind::If { cond, then, els } => self.if_stmt(cond, then, els.as_ref()),
             StmtKind::While { cond, body } => self.while_stmt(cond, body),
             StmtKind::ForRange { local, from, to, body } => self.for_range(*local, from, to, body),
-            StmtKind::ForMap { .. } => crate::bug!("`for` over a map has been refused"),
+            StmtKind::ForMap { local, map, body } => self.for_map(*local, *map, body),
             StmtKind::Break => {
                 let end = self.innermost().end;
                 self.go(end);
@@ -64,13 +65,11 @@ impl<'a> Fx<'_, 'a> {
 
     /// What a probe returns: most programs have nobody who looks at it.
     fn returned(&mut self, e: &'a Expr) {
-        match self.retval {
-            Some(var) => {
-                let v = self.val(e);
-                self.b.set(var, v);
-            }
-            None => self.effect(e),
+        if self.returns == Returns::Nothing {
+            return self.effect(e);
         }
+        let v = self.val(e);
+        self.set_result(v);
     }
 
     fn innermost(&self) -> Loop {
@@ -98,7 +97,9 @@ impl<'a> Fx<'_, 'a> {
             self.clear(at, 0, len);
         } else {
             let zero = self.b.iconst(0);
-            if let Home::Var(_) = self.locals[local] {
+            // A variable without a value is zero, but in a loop it may have one from the round before.
+            let is_fresh = matches!(self.locals[local], Home::Unborn) && self.loops.is_empty();
+            if !is_fresh {
                 self.set_var(local, zero);
             }
         }
@@ -152,12 +153,21 @@ impl<'a> Fx<'_, 'a> {
     }
 
     fn for_range(&mut self, local: LocalId, from: &'a Expr, to: &'a Expr, body: &'a hir::Block) {
-        let by_iterator = !is_short_range(from, to) && has_iterators(self.m.world, self.prog_type);
+        let way = way_of_range(from, to, self.m.world, self.prog_type);
         let first = self.val(from);
         let limit = self.val(to);
         let less = if self.is_signed(&from.ty) { Cc::Slt } else { Cc::Ult };
-        if by_iterator {
-            return self.for_iterator(local, (less, first, limit), body);
+        match way {
+            Way::Iterator => {
+                let n = self.n_rounds(less, first, limit);
+                self.blur(local, body);
+                return self.for_iterator(local, (first, n), body);
+            }
+            Way::Callback => {
+                let n = self.n_rounds(less, first, limit);
+                return self.for_rounds(local, (first, n), body);
+            }
+            Way::Jumps | Way::None => {}
         }
         let (head, inside, next, end) = (self.block(), self.block(), self.block(), self.block());
         let counter = self.b.var(Kind::Int);
@@ -178,21 +188,19 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(end);
     }
 
-    /// A range by the kernel's iterator, which the verifier need not follow round by round.
-    fn for_iterator(
-        &mut self,
-        local: LocalId,
-        (less, first, limit): (Cc, Value, Value),
-        body: &'a hir::Block,
-    ) {
+    fn n_rounds(&mut self, less: Cc, first: Value, limit: Value) -> Value {
         let n = self.choose(
             (less, first, limit),
             Kind::Int,
             |f| f.b.bin(BinOp::Sub, limit, first),
             |f| f.b.iconst(0),
         );
-        let n = self.b.umin(n, ROUNDS_MAX);
-        let slot = self.b.slot(8, 8, "iterator");
+        self.b.umin(n, ROUNDS_MAX)
+    }
+
+    /// A range by the kernel's iterator, which the verifier need not follow round by round.
+    fn for_iterator(&mut self, local: LocalId, (first, n): (Value, Value), body: &'a hir::Block) {
+        let slot = self.b.stack_slot(8, "iterator");
         let it = self.b.slot_addr(slot);
         let zero = self.b.iconst(0);
         self.kfunc("bpf_iter_num_new", vec![it, zero, n], Kind::Int);
@@ -236,11 +244,38 @@ impl<'a> Fx<'_, 'a> {
 
 /// Rounds of a range that the verifier can well follow one by one.
 const FOLLOWED_MAX: u64 = 64;
-/// The most that the kernel's iterator does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
+/// The most that the kernel does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
 const ROUNDS_MAX: u32 = 8 << 20;
 
+/// How a range is gone through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Way {
+    /// Jumps, which the verifier follows round by round.
+    Jumps,
+    Iterator,
+    /// A function that the kernel calls for each round.
+    Callback,
+    /// This kernel has none.
+    None,
+}
+
+/// The way of a range on this kernel.
+pub fn way_of_range(from: &Expr, to: &Expr, world: &dyn World, ty: ProgType) -> Way {
+    if is_short_range(from, to) {
+        Way::Jumps
+    } else if world.features().kfunc("bpf_iter_num_new", ty) {
+        Way::Iterator
+    } else if world.features().helper(Helper::LOOP) {
+        Way::Callback
+    } else if constant(from).is_some() && constant(to).is_some() {
+        Way::Jumps
+    } else {
+        Way::None
+    }
+}
+
 /// Whether a range has few rounds, and is known to.
-pub fn is_short_range(from: &Expr, to: &Expr) -> bool {
+fn is_short_range(from: &Expr, to: &Expr) -> bool {
     match (constant(from), constant(to)) {
         (Some(a), Some(b)) => b.saturating_sub(a) <= FOLLOWED_MAX as i64,
         _ => false,
@@ -253,11 +288,6 @@ fn constant(e: &Expr) -> Option<i64> {
         ExprKind::Cast(inner) if inner.ty.is_int() => constant(inner),
         _ => None,
     }
-}
-
-/// Whether the kernel has iterators over numbers (6.4).
-pub fn has_iterators(world: &dyn World, ty: ProgType) -> bool {
-    world.features().kfunc("bpf_iter_num_new", ty)
 }
 
 /// Whether an expression may read a local: it does by its name, or through its address.

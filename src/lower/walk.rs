@@ -104,9 +104,77 @@ fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a St
     }
 }
 
+/// How often each local is mentioned in a block.
+pub fn mentions(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, u32> {
+    let mut n: IndexVec<LocalId, u32> = locals.indices().map(|_| 0).collect();
+    let mut set = Vec::new();
+    block(
+        b,
+        &mut |e| match &e.kind {
+            ExprKind::Local(l) | ExprKind::AddrOfLocal(l) => n[*l] += 1,
+            ExprKind::Step { target: Target::Local(l), .. } => n[*l] += 1,
+            _ => {}
+        },
+        &mut |s| match &s.kind {
+            StmtKind::Declare(local)
+            | StmtKind::SetLocal { local, .. }
+            | StmtKind::ForRange { local, .. }
+            | StmtKind::ForMap { local, .. } => set.push(*local),
+            _ => {}
+        },
+    );
+    set.into_iter().for_each(|l| n[l] += 1);
+    n
+}
+
+/// The locals that a block gives a value.
+pub fn assigned(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, bool> {
+    let mut is_set: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
+    let mut stepped = Vec::new();
+    block(
+        b,
+        &mut |e| {
+            if let ExprKind::Step { target: Target::Local(l), .. } = &e.kind {
+                stepped.push(*l);
+            }
+        },
+        &mut |s| match &s.kind {
+            StmtKind::Declare(local)
+            | StmtKind::SetLocal { local, .. }
+            | StmtKind::ForRange { local, .. }
+            | StmtKind::ForMap { local, .. } => is_set[*local] = true,
+            _ => {}
+        },
+    );
+    stepped.into_iter().for_each(|l| is_set[l] = true);
+    is_set
+}
+
+/// The locals of a body that are mentioned outside its loops over maps, too.
+pub fn mentioned_outside_callbacks(
+    body: &Block,
+    locals: &IndexVec<LocalId, Local>,
+    facts: &Facts,
+) -> IndexVec<LocalId, bool> {
+    let total = mentions(body, locals);
+    let mut is_here: IndexVec<LocalId, bool> = total.iter().map(|&n| n > 0).collect();
+    block(body, &mut |_| {}, &mut |s| {
+        if let StmtKind::ForMap { local, body, .. } = &s.kind {
+            let inside = mentions(body, locals);
+            for (l, n) in inside.iter_enumerated() {
+                is_here[l] &= *n == 0 || *n < facts.n_mentions[l];
+            }
+            is_here[*local] = false;
+        }
+    });
+    is_here
+}
+
 /// What is known of a function's locals before it is lowered.
 #[derive(Debug)]
 pub struct Facts {
+    /// How often each is mentioned.
+    pub n_mentions: IndexVec<LocalId, u32>,
     /// How often each is assigned.
     pub n_sets: IndexVec<LocalId, u32>,
     /// Its address is taken.
@@ -115,8 +183,24 @@ pub struct Facts {
     pub is_read_early: IndexVec<LocalId, bool>,
 }
 
-/// Looks at a function's body.
-pub fn facts(body: &Block, locals: &IndexVec<LocalId, Local>, params: &[LocalId]) -> Facts {
+impl Facts {
+    /// Looks at a function's body.
+    pub fn of(body: &Block, locals: &IndexVec<LocalId, Local>, params: &[LocalId]) -> Facts {
+        let (n_sets, is_addressed) = sets(body, locals);
+        let mut early = Early { is_set: locals.indices().map(|_| false).collect(), found: Vec::new() };
+        params.iter().for_each(|&p| early.is_set[p] = true);
+        early.block(body);
+        let mut is_read_early: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
+        early.found.into_iter().for_each(|l| is_read_early[l] = true);
+        Facts { n_mentions: mentions(body, locals), n_sets, is_addressed, is_read_early }
+    }
+}
+
+/// How often each local is assigned, and whether its address is taken.
+fn sets(
+    body: &Block,
+    locals: &IndexVec<LocalId, Local>,
+) -> (IndexVec<LocalId, u32>, IndexVec<LocalId, bool>) {
     let mut n_sets: IndexVec<LocalId, u32> = locals.indices().map(|_| 0).collect();
     let mut is_addressed: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
     let mut stepped = Vec::new();
@@ -135,12 +219,7 @@ pub fn facts(body: &Block, locals: &IndexVec<LocalId, Local>, params: &[LocalId]
         },
     );
     stepped.into_iter().for_each(|l| n_sets[l] += 1);
-    let mut early = Early { is_set: locals.indices().map(|_| false).collect(), found: Vec::new() };
-    params.iter().for_each(|&p| early.is_set[p] = true);
-    early.block(body);
-    let mut is_read_early: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
-    early.found.into_iter().for_each(|l| is_read_early[l] = true);
-    Facts { n_sets, is_addressed, is_read_early }
+    (n_sets, is_addressed)
 }
 
 /// Follows assignments along all ways.

@@ -5,7 +5,7 @@ use super::{Checker, convert, hir};
 use crate::base::Span;
 use crate::lang::builtins::{self, MATCH, PRINT_CLEAR, arg_number};
 use crate::lang::probes::row;
-use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Need, Ret};
+use crate::lang::sig::{Builtin, CallData, Const, Form, Need, Ret};
 use crate::lang::{aggs, probes::Provider};
 use crate::syntax::ast::{self, Arg, ExprKind as A};
 use crate::ty::{Space, Ty};
@@ -145,21 +145,12 @@ impl Checker<'_> {
                 self.not_here(row, span);
                 return false;
             }
-            if self.body.n_callbacks > 0 {
-                let message = format!("{} cannot be reached in a loop over a map", row.name);
-                self.diags.bad_operand(span, message);
-                return false;
-            }
         }
         let missing = row.needs.helpers.iter().find(|h| !world::has(self.world, **h)).copied();
         if let Some(helper) = missing {
             let name = helper.row().map_or("a helper", |r| r.name);
             let message = format!("{} needs bpf_{name}, which this kernel does not have", row.name);
             self.diags.bad_argument(span, message);
-            return false;
-        }
-        if row.effect == Effect::Leaves && self.body.n_callbacks > 0 {
-            self.diags.bad_operand(span, format!("{}() cannot be called in a loop over a map", row.name));
             return false;
         }
         true

@@ -142,10 +142,6 @@ impl Checker<'_> {
         if self.probe.is_ghost {
             return error(span);
         }
-        if self.body.n_callbacks > 0 {
-            self.diags.bad_operand(span, "args cannot be reached in a loop over a map".into());
-            return error(span);
-        }
         let id = match &self.probe.ctx {
             Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id) => *id,
             Ctx::BtfArgs { args, .. } => *args,

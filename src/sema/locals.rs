@@ -20,22 +20,13 @@ pub struct Body {
     scopes: Vec<BTreeMap<String, LocalId>>,
     /// Loops around the place.
     pub n_loops: u32,
-    /// Loops over maps around the place, in which the context cannot be reached.
-    pub n_callbacks: u32,
     /// How often the place is repeated by the `unroll`s around it.
     pub n_unrolled: i64,
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Body {
-            locals: IndexVec::new(),
-            is_read: Vec::new(),
-            scopes: Vec::new(),
-            n_loops: 0,
-            n_callbacks: 0,
-            n_unrolled: 1,
-        }
+        Body { locals: IndexVec::new(), is_read: Vec::new(), scopes: Vec::new(), n_loops: 0, n_unrolled: 1 }
     }
 }
 

@@ -369,13 +369,8 @@ impl Checker<'_> {
             let item = Expr { kind: ExprKind::Local(local), ty: ty.clone(), span: var.span };
             self.fit_local(local, item);
         }
-        self.body.n_callbacks += 1;
         let body = self.loop_body(body);
-        self.body.n_callbacks -= 1;
         self.body.close();
-        if ty.is_some() {
-            self.diags.unsupported(over.span, "for loops over maps are");
-        }
         ty.map(|_| StmtKind::ForMap { local, map, body })
     }
 

@@ -30,6 +30,8 @@ const USDT: &[(&str, &str, u64, &str)] = &[
 pub struct FixtureWorld {
     /// Features that this machine lacks.
     pub without: Vec<Feature>,
+    /// Helpers that its kernel lacks.
+    pub without_helpers: Vec<Helper>,
     /// Path and text of the files that scripts can import.
     pub files: BTreeMap<String, String>,
 }
@@ -360,8 +362,8 @@ impl Features for FixtureWorld {
     fn has(&self, feature: Feature) -> bool {
         !self.without.contains(&feature)
     }
-    fn helper(&self, _: Helper) -> bool {
-        true
+    fn helper(&self, helper: Helper) -> bool {
+        !self.without_helpers.contains(&helper)
     }
     fn direct_reads(&self, _: ProgType) -> bool {
         true

@@ -2,11 +2,13 @@
 //!
 //! Comes in: a script, and the blocks of its case. Goes out: its diagnostics as marks, and a text for each block.
 //! Always holds: what a case says is the same on every machine, for the compiler sees the small one of the fixture.
-//! A first line `// case: …` says how it is called: `unsafe`, `child`, `session`, `params=A,B`, `lacks=FEATURE`.
+//! A first line `// case: …` says how it is called: `unsafe`, `child`, `session`, `params=A,B`, `lacks=FEATURE` (or
+//! a helper).
 
 use std::collections::BTreeMap;
 
 use awl::base::{Diag, Diags, FileId, Source, SourceMap, render};
+use awl::isa::helpers;
 use awl::lang::Config;
 use awl::syntax::parse;
 use awl::world::Feature;
@@ -97,8 +99,12 @@ fn called(script: &str, world: &mut FixtureWorld) -> Result<Config, String> {
             None if word == "session" => config.session = true,
             Some(("params", list)) => config.params = list.split(',').map(str::to_owned).collect(),
             Some(("lacks", name)) => {
+                if let Some(row) = helpers::ALL.iter().find(|row| row.name == name) {
+                    world.without_helpers.push(row.helper);
+                    continue;
+                }
                 let found = Feature::ALL.iter().find(|(_, n)| *n == name);
-                world.without.push(found.ok_or_else(|| format!("no feature is called {name}"))?.0);
+                world.without.push(found.ok_or_else(|| format!("no feature or helper is called {name}"))?.0);
             }
             _ => return Err(format!("`{word}` says nothing: tests/suite/compile.rs")),
         }

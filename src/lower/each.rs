@@ -1,0 +1,391 @@
+//! Loops whose body is a callback: over maps, for whose elements the kernel calls it, and over ranges where the
+//! kernel has no iterators.
+//!
+//! Comes in: the loop. Goes out: a function for its body, and the call that hands it a record of what it needs of
+//! the function around. Always holds: the record lies on the stack, as the kernel wants it; scalars are copied into
+//! it and back, other values are reached through their address; an element is copied before the body runs, so that
+//! what the body does to the map does not change it; what a body assigns is unknown to the verifier before and after
+//! its loop (`blur`).
+
+use std::rc::Rc;
+
+use super::func::{Field, Fx, Home, Loop, Of, Returns, Role};
+use super::memory::Tails;
+use super::walk;
+use crate::base::IndexVec;
+use crate::image::MapId;
+use crate::image::wire::globals;
+use crate::ir::{BinOp, Cc, FuncId, Kind, Off, Op, Size, Slot, Value};
+use crate::isa::Helper;
+use crate::lang::traits::{Operand, ReadSpace};
+use crate::sema::hir::{Block, ExprKind, LocalId};
+use crate::ty::Ty;
+
+/// In a record: whether the program has been left and with which result, the context, where a range starts, the
+/// record of the callback around, and then what is captured.
+const LEFT_AT: i32 = 0;
+const RESULT_AT: i32 = 8;
+const CTX_AT: i32 = 16;
+/// Of a range.
+const FIRST_AT: i32 = 24;
+const AROUND_AT: i32 = 32;
+const CAPTURES_AT: i32 = 40;
+/// Values up to this size are blurred word by word.
+const BLURRED_BYTES_MAX: u32 = 64;
+
+/// A local of the function around that a body mentions.
+#[derive(Clone, Copy, Debug)]
+struct Capture {
+    local: LocalId,
+    /// Offset in the record.
+    at: i32,
+    how: How,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum How {
+    /// A scalar that the body only reads.
+    Read,
+    /// A scalar that the body assigns.
+    ReadAndSet,
+    /// A value in memory: the record holds its address.
+    Address,
+}
+
+/// Which parts of its variable a body uses.
+#[derive(Clone, Copy, Default, Debug)]
+struct Used {
+    key: bool,
+    value: bool,
+}
+
+impl<'a> Fx<'_, 'a> {
+    /// `for ($local : @map) { body }`
+    pub fn for_map(&mut self, local: LocalId, map: MapId, body: &'a Block) {
+        let (gone, done) = (self.block(), self.block());
+        let target = self.acted_on(map, gone);
+        self.blur(local, body);
+        let captures = self.captures(local, body);
+        let record = self.open_record_of(&captures);
+        let params = [Kind::Map, Kind::MapValue, Kind::MapValue, Kind::MapValue];
+        let (callback, may_leave) =
+            self.callback(&params, body, &captures, |f| f.take_element(local, map, body));
+        let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
+        let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
+        self.b.call(Helper::FOR_EACH_MAP_ELEM, &[target, callback, at, flags]);
+        self.close_record_of(record, &captures, may_leave);
+        self.blur(local, body);
+        self.b.jump(done, Vec::new());
+        self.b.enter(gone);
+        self.b.jump(done, Vec::new());
+        self.b.enter(done);
+    }
+
+    /// `n` rounds of a range that starts at `first`.
+    pub fn for_rounds(&mut self, local: LocalId, (first, n): (Value, Value), body: &'a Block) {
+        self.blur(local, body);
+        let captures = self.captures(local, body);
+        let record = self.open_record_of(&captures);
+        let at = self.b.slot_addr(record);
+        self.b.store(Size::B8, at, FIRST_AT, first);
+        let (callback, may_leave) = self.callback(&[Kind::Int, Kind::MapValue], body, &captures, |f| {
+            let (i, record) = (f.b.param(0), f.callback_record(0));
+            let first = f.b.load(Size::B8, record, FIRST_AT);
+            let now = f.b.bin(BinOp::Add, first, i);
+            f.set_local(local, Operand::Val(now));
+        });
+        let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
+        let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
+        self.b.call(Helper::LOOP, &[n, callback, at, flags]);
+        self.close_record_of(record, &captures, may_leave);
+        self.blur(local, body);
+    }
+
+    /// After a loop: what the body has assigned, and whether it has left the program.
+    fn close_record_of(&mut self, record: Slot, captures: &[Capture], may_leave: bool) {
+        self.take_back(record, captures);
+        if may_leave {
+            let at = self.b.slot_addr(record);
+            let left = self.b.load(Size::B8, at, LEFT_AT);
+            let left = self.unknown(left);
+            let zero = self.b.iconst(0);
+            self.when(Cc::Ne, left, zero, |f| {
+                if f.returns != Returns::Nothing {
+                    let at = f.b.slot_addr(record);
+                    let v = f.b.load(Size::B8, at, RESULT_AT);
+                    let v = f.unknown(v);
+                    f.set_result(v);
+                }
+                f.leave();
+            });
+        }
+    }
+
+    /// Notes what the function, or the one around this callback, returns.
+    pub fn set_result(&mut self, v: Value) {
+        match self.returns {
+            Returns::Nothing => {}
+            Returns::Var(var) => self.b.set(var, v),
+            Returns::InRecord => {
+                let record = self.callback_record(0);
+                self.b.store(Size::B8, record, RESULT_AT, v);
+            }
+        }
+    }
+
+    /// Makes what a loop's body assigns unknown to the verifier. Otherwise it follows a counter that is compared
+    /// round by round, until it gives up; and before 6.7 it looks at a callback once, as if it were called exactly
+    /// once, and drops the branches that are not taken then.
+    pub fn blur(&mut self, own: LocalId, body: &Block) {
+        let inside = walk::mentions(body, self.local_decls);
+        let is_set = walk::assigned(body, self.local_decls);
+        let is_carried = |l: &LocalId| *l != own && is_set[*l] && inside[*l] < self.facts.n_mentions[*l];
+        let carried: Vec<LocalId> = self.local_decls.indices().filter(is_carried).collect();
+        for local in carried {
+            let ty = &self.local_decls[local].ty;
+            if self.in_memory(local) {
+                self.blur_memory(self.size(ty), local);
+            } else if let Operand::Val(v) = self.read_local(local) {
+                let v = self.number_of(v, ty);
+                let v = self.unknown(v);
+                let v = self.plain(v, ty);
+                self.set_var(local, v);
+            }
+        }
+    }
+
+    fn blur_memory(&mut self, len: u32, local: LocalId) {
+        let at = self.local_slot(local);
+        if len > BLURRED_BYTES_MAX {
+            // What a helper has written is unknown.
+            let len = self.b.iconst(len.into());
+            self.read(ReadSpace::Kernel, at, at, len);
+            return;
+        }
+        // Verifier: only a word that was stored as one is compared by its value when states are.
+        let mut off = 0;
+        while off < len {
+            let fits = |s: &Size| off + s.bytes() <= len;
+            let size = [Size::B8, Size::B4, Size::B2].into_iter().find(fits).unwrap_or(Size::B1);
+            let word = self.b.load(size, at, off as i32);
+            let word = self.unknown(word);
+            self.b.store(size, at, off as i32, word);
+            off += size.bytes();
+        }
+    }
+
+    /// The same number, of which the verifier knows nothing.
+    fn unknown(&mut self, v: Value) -> Value {
+        let at = self.global(globals::ZERO);
+        let zero = self.b.load(Size::B8, at, 0);
+        self.b.bin(BinOp::Add, v, zero)
+    }
+
+    /// A scalar as a number: the verifier lets nobody calculate with a pointer that it knows.
+    fn number_of(&mut self, v: Value, ty: &Ty) -> Value {
+        match ty {
+            Ty::Ptr { .. } => self.number_of_pointer(v),
+            _ => v,
+        }
+    }
+
+    /// The locals of this function that a loop's body mentions. Those of the functions around are in their records.
+    fn captures(&self, own: LocalId, body: &Block) -> Vec<Capture> {
+        let inside = walk::mentions(body, self.local_decls);
+        let is_set = walk::assigned(body, self.local_decls);
+        let is_own = |l: LocalId| !matches!(self.locals[l], Home::Field(_) | Home::Far(_));
+        let is_shared =
+            |l: LocalId| l != own && is_own(l) && inside[l] > 0 && inside[l] < self.facts.n_mentions[l];
+        let how = |l: LocalId| match (self.in_memory(l), is_set[l]) {
+            (true, _) => How::Address,
+            (false, true) => How::ReadAndSet,
+            (false, false) => How::Read,
+        };
+        let shared = self.local_decls.indices().filter(|&l| is_shared(l));
+        shared
+            .zip(0..)
+            .map(|(local, n)| Capture { local, at: CAPTURES_AT + 8 * n, how: how(local) })
+            .collect()
+    }
+
+    /// The record of a loop, filled.
+    fn open_record_of(&mut self, captures: &[Capture]) -> Slot {
+        let record = self.b.stack_slot(CAPTURES_AT as u32 + 8 * captures.len() as u32, "record");
+        let at = self.b.slot_addr(record);
+        let (zero, ctx) = (self.b.iconst(0), self.ctx());
+        self.b.store(Size::B8, at, LEFT_AT, zero);
+        self.b.store(Size::B8, at, CTX_AT, ctx);
+        if self.returns != Returns::Nothing {
+            self.b.store(Size::B8, at, RESULT_AT, zero);
+        }
+        if let Role::Callback { record, .. } = self.role {
+            self.b.store(Size::B8, at, AROUND_AT, record);
+        }
+        for c in captures {
+            match c.how {
+                How::Address => {
+                    let address = self.local_slot(c.local);
+                    self.b.store(Size::B8, at, c.at, address);
+                }
+                How::Read | How::ReadAndSet => {
+                    let Operand::Val(v) = self.read_local(c.local) else { crate::bug!("a scalar in memory") };
+                    self.store_captured(c.local, v, at, c.at);
+                }
+            }
+        }
+        record
+    }
+
+    /// Puts a scalar into a record. A pointer that the verifier knows becomes a number: it may not be changed there.
+    pub fn store_captured(&mut self, local: LocalId, v: Value, record: Value, at: i32) {
+        let ty = &self.local_decls[local].ty;
+        let v = self.number_of(v, ty);
+        self.store(ty, Operand::Val(v), record, at, Tails::Any);
+    }
+
+    /// What the body has assigned.
+    fn take_back(&mut self, record: Slot, captures: &[Capture]) {
+        for c in captures.iter().filter(|c| c.how == How::ReadAndSet) {
+            let ty = &self.local_decls[c.local].ty;
+            let (at, kind) = (self.b.slot_addr(record), self.kind_of(ty));
+            let v = self.load_scalar(ty, at, Off::Imm(c.at), kind);
+            self.set_var(c.local, v);
+        }
+    }
+
+    /// The record of the callback that this function is, or of one further out.
+    pub fn callback_record(&mut self, up: u32) -> Value {
+        let mut at = match self.role {
+            Role::Callback { record, .. } => record,
+            Role::Program => crate::bug!("{} is no callback", self.b.func.name),
+        };
+        for _ in 0..up {
+            at = self.load_address(at, AROUND_AT);
+        }
+        at
+    }
+
+    /// The address that a record holds.
+    pub fn far(&mut self, field: Field) -> Value {
+        let record = self.callback_record(field.up);
+        self.load_address(record, field.at)
+    }
+
+    fn load_address(&mut self, record: Value, at: i32) -> Value {
+        self.b.ins(Op::Load { size: Size::B8, sext: false, addr: record, off: Off::Imm(at) }, Kind::MapValue)
+    }
+
+    /// Notes that the program is to end.
+    pub fn mark_left(&mut self, record: Value) {
+        let one = self.b.iconst(1);
+        self.b.store(Size::B8, record, LEFT_AT, one);
+        self.has_left = true;
+    }
+
+    /// The function of a body, and whether the program may be left in it.
+    fn callback(
+        &mut self,
+        params: &[Kind],
+        body: &'a Block,
+        captures: &[Capture],
+        prepare: impl FnOnce(&mut Fx<'_, 'a>),
+    ) -> (FuncId, bool) {
+        let name = self.m.callback_name(self.program);
+        let further = |home: &Home| match *home {
+            Home::Field(f) => Home::Field(Field { up: f.up + 1, ..f }),
+            Home::Far(f) => Home::Far(Field { up: f.up + 1, ..f }),
+            Home::Unborn | Home::Var(_) | Home::Slot(_) => Home::Unborn,
+        };
+        let returns = match self.returns {
+            Returns::Nothing => Returns::Nothing,
+            Returns::Var(_) | Returns::InRecord => Returns::InRecord,
+        };
+        let homes: IndexVec<LocalId, Home> = self.locals.iter().map(further).collect();
+        let of = Of {
+            probe: self.probe,
+            program: self.program,
+            locals: self.local_decls,
+            facts: Rc::clone(&self.facts),
+            span: body.span,
+        };
+        let mut f = Fx::new(self.m, &name, params, of);
+        // The kernel hands the record over last.
+        let (record, stop) = (f.b.param(params.len() - 1), f.block());
+        f.role = Role::Callback { record, stop };
+        f.ctx =
+            f.b.ins(Op::Load { size: Size::B8, sext: false, addr: record, off: Off::Imm(CTX_AT) }, Kind::Ctx);
+        f.locals = homes;
+        f.returns = returns;
+        for c in captures {
+            let field = Field { up: 0, at: c.at };
+            f.locals[c.local] = match c.how {
+                How::Address => Home::Far(field),
+                How::Read | How::ReadAndSet => Home::Field(field),
+            };
+        }
+        f.locals_of(body);
+        prepare(&mut f);
+        f.loops.push(Loop { next: f.exit, end: stop, iterator: None });
+        f.run_block(body);
+        let has_left = f.has_left;
+        (f.finish(), has_left)
+    }
+
+    /// Copies the element that the kernel hands over, as far as the body uses it.
+    fn take_element(&mut self, local: LocalId, map: MapId, body: &Block) {
+        let ty = &self.local_decls[local].ty;
+        let (key_ty, value_ty) = match &ty.fields()[..] {
+            [key, value] => (key.clone(), value.clone()),
+            other => crate::bug!("an element of {} parts", other.len()),
+        };
+        let def = &self.map_def(map).value;
+        let used = used_parts(body, local);
+        let at = self.local_slot(local);
+        let value_at = ty.field_offsets(&self.m.types)[1] as i32;
+        if used.key && used.value {
+            self.zero_padding(ty, at, 0);
+        }
+        let (target, key, value) = (self.b.param(0), self.b.param(1), self.b.param(2));
+        let is_aggregation = matches!(def, Ty::Agg { .. });
+        if used.key || used.value && is_aggregation {
+            let key = self.load(&key_ty, key, 0);
+            self.store(&key_ty, key, at, 0, Tails::Zero);
+        }
+        match def {
+            _ if !used.value => {}
+            // The kernel hands over this CPU's part alone. Where the element has gone, so has its turn.
+            Ty::Agg { kind, signed } => {
+                let gone = self.exit;
+                let sum = self.read_over_cpus((target, at), (*kind, *signed), gone);
+                self.store(&value_ty, Operand::Val(sum), at, value_at, Tails::Zero);
+            }
+            _ => {
+                if self.holds_dirty(&value_ty) {
+                    self.dirty.insert(value);
+                }
+                let v = self.load(&value_ty, value, 0);
+                self.store(&value_ty, v, at, value_at, Tails::Zero);
+            }
+        }
+    }
+}
+
+/// Parts of a loop's variable that its body reads.
+fn used_parts(body: &Block, local: LocalId) -> Used {
+    let (mut n_whole, mut used) = (0, Used::default());
+    walk::block(
+        body,
+        &mut |e| match &e.kind {
+            ExprKind::Local(l) | ExprKind::AddrOfLocal(l) if *l == local => n_whole += 1,
+            ExprKind::Get { base, i } if matches!(base.kind, ExprKind::Local(l) if l == local) => {
+                // The walk goes on to the base.
+                n_whole -= 1;
+                used.key |= *i == 0;
+                used.value |= *i == 1;
+            }
+            _ => {}
+        },
+        &mut |_| {},
+    );
+    if n_whole > 0 { Used { key: true, value: true } } else { used }
+}
