@@ -5,7 +5,7 @@
 use crate::base::{Diags, Span};
 use crate::isa::usdt::UsdtArg;
 use crate::lang::Config;
-use crate::lang::probes::{self, ApText, Ctx, ProbeKind, ResolveCx, Uses};
+use crate::lang::probes::{self, Absence, ApText, Ctx, ProbeKind, ResolveCx, Uses};
 use crate::ty::{self, Member, StructId, StructKind, Ty, TypeTable};
 use crate::world::{Missing, World, glob, is_glob};
 
@@ -123,6 +123,7 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
         config: &config,
         span: Span::none(),
         uses: &uses,
+        absence: Absence::Allowed,
     };
     let Some(point) = (kind.resolve)(&mut cx, &parts).into_iter().next() else { return Vec::new() };
     let (fields, ret) = match point.ctx {

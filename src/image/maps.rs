@@ -93,6 +93,13 @@ pub struct Schema {
     pub max_entries: u32,
 }
 
+impl Schema {
+    /// Whether the compiler made it for its own use: scripts cannot write its name.
+    pub fn is_internal(&self) -> bool {
+        self.name.contains(' ')
+    }
+}
+
 /// How a script's map is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {

@@ -15,6 +15,8 @@ pub struct Arch {
     pub ret: &'static str,
     pub ip: &'static str,
     pub sp: &'static str,
+    /// Bytes that a return takes off the stack.
+    pub return_pops_bytes: u32,
     /// Bytes from the stack pointer at a function's start to its first argument on the stack.
     pub stack_args_at: u32,
     pub page_bytes: u32,
@@ -61,6 +63,7 @@ pub static X86_64: Arch = Arch {
     ret: "ax",
     ip: "ip",
     sp: "sp",
+    return_pops_bytes: 8,
     // The return address lies between.
     stack_args_at: 8,
     page_bytes: 4096,

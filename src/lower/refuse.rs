@@ -39,7 +39,7 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
         }
     }
     for map in program.maps.iter().filter(|m| m.storage == Storage::Thread) {
-        if !has_task_storage(world) {
+        if !crate::world::has_task_storage(world) {
             let what = "this kernel has no variables of threads (task storage, 5.12 has)";
             lacks(&mut diags, map.span, what.into(), "key a map by tid: @x[tid]");
         }
@@ -49,12 +49,6 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
         cx.probe();
     }
     diags
-}
-
-/// Whether programs can keep a value with each task.
-pub fn has_task_storage(world: &dyn World) -> bool {
-    let features = world.features();
-    features.has(Feature::TaskStorage) && features.helper(Helper::GET_CURRENT_TASK_BTF)
 }
 
 fn lacks(diags: &mut Diags, span: Span, what: String, hint: &str) {

@@ -398,7 +398,8 @@ impl Session {
     /// The entries of a script's map (its name with the `@`), sorted and looked up.
     pub fn read_map(&self, name: &str) -> io::Result<Option<MapView<'_>>> {
         let Some((map, image)) = self.user_maps.get(name) else { return Ok(None) };
-        let Some(schema) = schema(&map.spec).filter(|s| s.storage != Storage::Thread) else {
+        let Some(schema) = schema(&map.spec).filter(|s| s.storage != Storage::Thread && !s.is_internal())
+        else {
             return Ok(None);
         };
         let values = Values { session: self, image };

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::{Checker, uses};
 use crate::base::{Diag, Span, codes};
 use crate::image::{MissingProbes, ProgType};
-use crate::lang::probes::{self, ApText, Ctx, Point, Provider, ResolveCx, Uses};
+use crate::lang::probes::{self, Absence, ApText, Ctx, Point, Provider, ResolveCx, Uses};
 use crate::syntax::ast::{self, Want};
 
 /// Names of providers that are accepted from older scripts. (`BEGIN` is none: every case will do.)
@@ -109,13 +109,13 @@ fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
 fn choose(cx: &mut Checker<'_>, choice: &[ast::AttachPoint], uses: &Uses) -> Option<(Provider, Vec<Point>)> {
     let [first, rest @ ..] = choice else { return None };
     if first.want == Want::Needed && rest.is_empty() {
-        return resolve(cx, first, uses);
+        return resolve(cx, first, uses, Absence::Told);
     }
     let mut absent = Vec::new();
     let mut provider = None;
     for ap in choice {
         let outside = std::mem::take(&mut cx.diags);
-        let found = resolve(cx, ap, uses);
+        let found = resolve(cx, ap, uses, Absence::Allowed);
         let said = std::mem::replace(&mut cx.diags, outside);
         match found {
             Some((kind, points)) if points.is_empty() && said.list.iter().all(is_absence) => {
@@ -161,7 +161,12 @@ fn none_of(cx: &mut Checker<'_>, choice: &[ast::AttachPoint], absent: Vec<Diag>)
 }
 
 /// One attach point as written; `None` if its provider is unknown.
-fn resolve(cx: &mut Checker<'_>, ap: &ast::AttachPoint, uses: &Uses) -> Option<(Provider, Vec<Point>)> {
+fn resolve(
+    cx: &mut Checker<'_>,
+    ap: &ast::AttachPoint,
+    uses: &Uses,
+    absence: Absence,
+) -> Option<(Provider, Vec<Point>)> {
     let (provider, rest) = ap.parts.split_first()?;
     let kind = probes::find_or_report(&provider.text, provider.span, &mut cx.diags)?;
     if let Some(old) = OLD_NAMES.iter().find(|old| **old == provider.text) {
@@ -176,6 +181,7 @@ fn resolve(cx: &mut Checker<'_>, ap: &ast::AttachPoint, uses: &Uses) -> Option<(
         config: &cx.config,
         span: ap.span,
         uses,
+        absence,
     };
     Some((kind.provider, (kind.resolve)(&mut resolve_cx, &parts)))
 }

@@ -4,6 +4,7 @@
 //! session; integers in values are 64 bits wide.
 
 use super::convert::{error, firm};
+use super::entry::{self, Keep};
 use super::infer::{Firm, Slot};
 use super::{Checker, ERRORS_MAX, hir, types};
 use crate::base::{Diag, Idx, IndexVec, Span, codes};
@@ -59,6 +60,13 @@ const KINDS: &[(&str, Storage, bool)] = &[
     ("percpulruhash", Storage::LruPercpuHash, true),
     ("thread", Storage::Thread, false),
 ];
+
+impl Info {
+    /// Whether the script cannot name it: it keeps values from entry to return.
+    fn is_kept(&self) -> bool {
+        self.name.strip_prefix('@').is_some_and(|n| n.starts_with(entry::MAP_PREFIX))
+    }
+}
 
 impl Maps {
     pub fn new(known: &[hir::Map]) -> Maps {
@@ -167,6 +175,15 @@ impl Checker<'_> {
                 }
             }
         }
+    }
+
+    /// A map of the compiler's own.
+    pub fn declare_keep(&mut self, keep: &Keep) {
+        let id = self.maps.enter(&format!("@{}", keep.name), keep.span);
+        let map = &mut self.maps.list[id];
+        map.declared =
+            Some(Declared { storage: keep.storage, max_entries: entry::CALLS_MAX, span: keep.span });
+        map.keyed = Some((keep.storage != Storage::Thread, keep.span));
     }
 
     /// A map by its name without `@`, whatever is done with it.
@@ -433,6 +450,9 @@ impl Checker<'_> {
         };
         let max_entries = match (&key, &map.declared) {
             (None, _) => 1,
+            (Some(_), Some(d)) if map.is_kept() && value.size(&self.types) > entry::SMALL_BYTES_MAX => {
+                entry::LARGE_CALLS_MAX
+            }
             (Some(_), Some(d)) => d.max_entries,
             (Some(_), None) => self.config.max_map_keys.min(u64::from(u32::MAX)) as u32,
         };

@@ -14,6 +14,7 @@ mod attach;
 mod calls;
 mod casts;
 mod convert;
+pub mod entry;
 mod errors;
 mod exprs;
 mod fields;
@@ -60,7 +61,10 @@ pub fn check(
     known: &[hir::Map],
     defs: &Definitions,
 ) -> (hir::Program, Diags) {
+    let rewritten = entry::without(script, sources, world, known.len() as u32);
+    let (script, keeps) = rewritten.as_ref().map_or((script, &[][..]), |(s, keeps)| (s, keeps));
     let mut cx = Checker::new(sources, world, config, known, defs);
+    keeps.iter().for_each(|keep| cx.declare_keep(keep));
     cx.settings(script);
     cx.items(script);
     let groups = attach::groups(&mut cx, script);

@@ -157,6 +157,12 @@ pub fn has(world: &dyn World, helper: Helper) -> bool {
     world.features().helper(helper)
 }
 
+/// Whether programs can keep a value with each task.
+pub fn has_task_storage(world: &dyn World) -> bool {
+    let features = world.features();
+    features.has(Feature::TaskStorage) && features.helper(Helper::GET_CURRENT_TASK_BTF)
+}
+
 /// Matches a glob of `*`, `?` and `[a-c]`, `[!x]` classes against the whole text.
 pub fn glob(pattern: &str, text: &str) -> bool {
     let p: Vec<char> = pattern.chars().collect();

@@ -15,6 +15,7 @@ mod text;
 
 pub use maps::PRINT_CLEAR;
 pub use output::SIGNAL_NAMES;
+pub use probe::{FRAME, THREAD};
 pub use strings::MATCH;
 
 use super::sig::Builtin;
@@ -44,7 +45,8 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
     if arg_number(name).is_some() {
         return all().find(|r| r.name == probe::ARGN);
     }
-    all().find(|r| (r.name == name && name != probe::ARGN) || r.aliases.contains(&name))
+    let known = all().chain(probe::HIDDEN);
+    known.into_iter().find(|r| (r.name == name && name != probe::ARGN) || r.aliases.contains(&name))
 }
 
 /// The N of `argN`.

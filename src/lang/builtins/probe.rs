@@ -16,6 +16,16 @@ const FRAMES_MAX: i64 = 1024;
 const STACK: &[Param] =
     &[Param::optional("mode", ParamKind::WordOrInt), Param::optional("limit", ParamKind::ConstInt)];
 
+/// The thread, and the place on its stack of the call that is traced, the same at entry and return. What `entry()`
+/// becomes uses them; no script can write them.
+pub const THREAD: &str = "entry() thread";
+pub const FRAME: &str = "entry() frame";
+
+pub static HIDDEN: &[Builtin] = &[
+    Builtin::value(THREAD, Ret::Is(Ty::U64), lower::thread, "The thread.", "begin { }"),
+    Builtin::value(FRAME, Ret::Is(Ty::U64), lower::frame, "The call's place on the stack.", "begin { }"),
+];
+
 pub static ROWS: &[Builtin] = &[
     Builtin {
         name: "args",
@@ -65,6 +75,27 @@ pub static ROWS: &[Builtin] = &[
         lower: lower::retval,
         doc: "What the function returned: 64 bits, or typed in fexit probes.",
         example: "uretprobe:libc:malloc /retval == 0/ { @failed = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "entry",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::required("value", ParamKind::Any)],
+        ret: Ret::Check(entry),
+        needs: Needs::probes(&[
+            Provider::Kretprobe,
+            Provider::Uretprobe,
+            Provider::Fexit,
+            Provider::Tracepoint,
+        ]),
+        effect: Effect::Usual,
+        lower: |_| crate::bug!("entry() is no call"),
+        doc: "What the value was when this call began: in kretprobe, uretprobe, fexit and tracepoint:syscalls:sys_exit_*. \
+              Any expression of the matching entry probe (args.x, arg0, nsecs, str(…)), several of them, also in the predicate. \
+              It is right for calls within calls, and needs no map and no delete(). A return whose entry was \
+              not seen, because it began before the probes were attached, runs nothing. For arguments in fexit it costs nothing; else a \
+              probe on the entries is added and counted as one.",
+        example: "tracepoint:syscalls:sys_exit_read /entry(args.fd) == 0/ { @us = hist((nsecs - entry(nsecs)) / 1000); } interval:s:1 { exit(); }",
     },
     Builtin {
         name: "ctx",
@@ -198,6 +229,19 @@ fn retval(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         Ctx::BtfArgs { ret: Some((ty, _)), .. } => (ty.clone(), CallData::None),
         _ => (Ty::U64, CallData::None),
     }
+}
+
+/// Reached only where it could not be replaced.
+fn entry(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let message = match cx.probe().provider {
+        Provider::Tracepoint => {
+            "entry() in tracepoints is for sys_exit_* alone, and for all of the probe's attach points"
+        }
+        _ => "entry() cannot stand within entry(), and all attach points of the probe must be returns",
+    };
+    let span = cx.span();
+    cx.bad_argument(span, message.into());
+    (Ty::Error, CallData::None)
 }
 
 fn ctx(cx: &mut dyn CheckCx) -> (Ty, CallData) {

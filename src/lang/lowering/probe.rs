@@ -6,7 +6,7 @@ use crate::image::{Attach, When};
 use crate::ir::{BinOp, Kind, Size, UnOp, Value};
 use crate::isa::Helper;
 use crate::isa::usdt::{Place, UsdtArg};
-use crate::lang::probes::{Ctx, Point, UserRegs};
+use crate::lang::probes::{Ctx, Point, Provider, UserRegs};
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 use crate::ty::Ty;
@@ -87,6 +87,42 @@ pub fn retval(cx: &mut dyn LowerCx) -> Operand {
             let name = cx.world().arch().ret;
             Operand::Val(register(cx, name))
         }
+    }
+}
+
+/// Process and thread by the kernel's own numbers.
+pub fn thread(cx: &mut dyn LowerCx) -> Operand {
+    Operand::Val(cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]))
+}
+
+/// The stack pointer as the caller left it: what a return has taken off again is added. A trampoline has one
+/// context for both ends of a call, so that the lower half of its address will do: the thread is the other part of the
+/// key, and its stack is smaller. A thread is in one system call at a time.
+pub fn frame(cx: &mut dyn LowerCx) -> Operand {
+    let arch = cx.world().arch();
+    if matches!(cx.probe().provider, Provider::Fentry | Provider::Fexit) {
+        let ctx = cx.ctx();
+        // Verifier: a pointer in a key is refused (5.10), half of one is a number.
+        let number = cx.b().retype(ctx, Kind::Int);
+        return Operand::Val(cx.b().un(UnOp::Zext32, number));
+    }
+    match cx.probe().ctx.clone() {
+        Ctx::Regs { when, .. } => {
+            let sp = register(cx, arch.sp);
+            let taken_off = match when {
+                When::Entry => 0,
+                When::Return => i64::from(arch.return_pops_bytes),
+            };
+            Operand::Val(cx.b().add_imm(sp, -taken_off))
+        }
+        Ctx::None
+        | Ctx::Record(_)
+        | Ctx::BtfArgs { .. }
+        | Ctx::RawArgs
+        | Ctx::SysEnter(_)
+        | Ctx::SysExit(_)
+        | Ctx::Usdt(_)
+        | Ctx::Perf => Operand::Val(cx.b().iconst(0)),
     }
 }
 

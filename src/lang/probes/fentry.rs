@@ -47,8 +47,10 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
     let answer = cx.world.fentry_functions(module, &func.text);
     let Some(found) = cx.answer("kernel functions cannot be looked up", answer) else { return Vec::new() };
     if found.is_empty() {
-        let all = cx.world.fentry_functions(module, "*").unwrap_or_default();
-        let near = nearest(&func.text, all.iter().map(|(_, n)| n.as_str())).map(str::to_owned);
+        let near = cx.near(|world| {
+            let all = world.fentry_functions(module, "*").unwrap_or_default();
+            nearest(&func.text, all.iter().map(|(_, n)| n.as_str())).map(str::to_owned)
+        });
         let message = format!("{} cannot be traced: the kernel's BTF has no such function", func.text);
         return cx.missing(func.span, message, near);
     }

@@ -59,8 +59,10 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
     let is_part = |name: &str| target.is_pattern() && name.contains(".part.");
     let found: Vec<_> = found.into_iter().filter(|(_, name)| !is_part(name)).collect();
     if found.is_empty() {
-        let all = cx.world.kprobe_functions(module, "*").unwrap_or_default();
-        let near = nearest(func, all.iter().map(|(_, n)| n.as_str())).map(str::to_owned);
+        let near = cx.near(|world| {
+            let all = world.kprobe_functions(module, "*").unwrap_or_default();
+            nearest(func, all.iter().map(|(_, n)| n.as_str())).map(str::to_owned)
+        });
         let message =
             format!("{func} cannot be traced: there is no such function, or it is inlined or marked notrace");
         return cx.missing(target.span, message, near);

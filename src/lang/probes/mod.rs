@@ -87,6 +87,17 @@ pub struct ResolveCx<'a> {
     pub span: Span,
     /// What the clause reads.
     pub uses: &'a Uses,
+    /// What it means if there is nothing to attach to.
+    pub absence: Absence,
+}
+
+/// Whether an attach point must exist.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Absence {
+    /// It is reported, with the name that was perhaps meant.
+    Told,
+    /// There is an alternative, or none is needed.
+    Allowed,
 }
 
 /// What a clause's predicate and body read of the context, found by their words alone: it decides what an
@@ -235,6 +246,13 @@ impl ResolveCx<'_> {
         let d = Diag::error(&codes::PROBE_SYNTAX, self.span, why.to_owned());
         self.diags.push(d.hint(format!("write {syntax}")));
         Vec::new()
+    }
+
+    /// The name that was perhaps meant, where anyone wants to know: among tens of thousands it takes its time.
+    pub fn near(&self, find: impl FnOnce(&dyn World) -> Option<String>) -> Option<String> {
+        let is_wanted =
+            self.absence == Absence::Told && self.config.run.missing_probes != MissingProbes::Ignore;
+        if is_wanted { find(self.world) } else { None }
     }
 
     /// Reports an attach point that matches nothing, as the setting `missing_probes` wants it.

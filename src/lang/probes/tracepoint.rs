@@ -35,7 +35,7 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText]) -> Vec<Point> {
     let answer = cx.world.tracepoints(category, &event.text);
     let Some(found) = cx.answer("tracepoints cannot be looked up", answer) else { return Vec::new() };
     if found.is_empty() {
-        let near = near(cx.world, category, &event.text);
+        let near = cx.near(|world| near(world, category, &event.text));
         return cx.missing(cx.span, format!("there is no tracepoint {category}:{}", event.text), near);
     }
     found.into_iter().filter_map(|(category, name)| point(cx, category, name)).collect()
