@@ -31,6 +31,8 @@ pub struct Link {
     /// Only held.
     _fd: OwnedFd,
     pub detach: Detach,
+    /// The address, of a watchpoint.
+    pub watched: Option<u64>,
 }
 
 /// What detaching costs.
@@ -271,9 +273,9 @@ pub fn order(point: &Attach) -> Order {
 }
 
 fn fast(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Fast }
+    Link { _fd: fd, detach: Detach::Fast, watched: None }
 }
 
 fn slow(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Slow }
+    Link { _fd: fd, detach: Detach::Slow, watched: None }
 }

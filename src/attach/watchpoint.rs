@@ -15,7 +15,10 @@ pub fn attach(
     mode: &str,
     cx: &Cx,
 ) -> Result<Vec<Link>, AttachError> {
-    event::everywhere(program, &Source::Breakpoint { addr, len, mode: mode_bits(mode) }, cx)
+    let source = Source::Breakpoint { addr, len, mode: mode_bits(mode) };
+    let mut links = event::everywhere(program, &source, cx)?;
+    links.iter_mut().for_each(|link| link.watched = Some(addr));
+    Ok(links)
 }
 
 fn mode_bits(mode: &str) -> u32 {

@@ -104,6 +104,10 @@ codes! {
     NO_SUCH_KEY "W0605" "no such key" "delete() was called for a key that is not in the map. Use its result to be silent about it.";
     STACK_LOST "W0606" "stack lost" "A stack could not be walked, or there was no room to store it; it is empty then.";
     SKIPPED "W0607" "runs skipped" "The kernel did not run a program because it, or another, was running on that CPU already.";
+    NO_SUCH_TASK "W0609" "no such task" "comm(pid) was asked for a process that is not there, or that has ended: it is N/A then.";
+    OUT_OF_BOUNDS "W0610" "index out of bounds" "An array or string was read beyond its end, by an index that is known only at run time; the result is 0.";
+    READ_FAILED "W0611" "read failed" "Memory of the kernel or of a process could not be read: a wrong address, or a page that is not there; what is read is 0. Told with -k.";
+    NO_ELEMENT "W0612" "no such element" "A map was read at a key that it does not have; the value is 0 or empty. Told with -k.";
     ACTION "W0608" "action failed" "Something that the script asked user space to do did not work.";
     USAGE "E0701" "wrong use" "The command line asks for something that is not possible; awl --help shows what is.";
     PRIVILEGE "E0702" "missing rights" "Tracing needs root, or CAP_BPF and CAP_PERFMON, and a kernel that is not locked down for confidentiality.";

@@ -96,6 +96,7 @@ flags! {
         'B' "buffering" Word(&["line", "full", "none"]), "write after each line, when the buffer is full, or at once";
         'q' "quiet" Nothing, "do not say how many probes are attached";
         'v' "verbose" Nothing, "say more: what is loaded and attached, the verifier's log, details of -l";
+        'k' "warnings" Nothing, "warn also of reads of memory that fail and of map keys that are not there";
         ' ' "no-warnings" Nothing, "print no warnings";
         ' ' "color" Word(&["auto", "always", "never"]), "color messages (NO_COLOR and BPFTRACE_COLOR count too)";
     }
@@ -114,7 +115,6 @@ flags! {
     WithoutEffect: {
         'I' "include-dir" Many("DIR"), "files are looked for beside the one that names them";
         'b' "btf" Nothing, "BTF is always used where there is any";
-        'k' "warnings" Nothing, "failed reads and lookups are not counted";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";
         ' ' "no-feature" Many("FEATURE"), "features are probed";
         ' ' "debuginfo" Many("DIR"), "debug information is found by itself";

@@ -10,7 +10,7 @@ use crate::image::Image;
 use crate::output::json::Json;
 use crate::output::sink::Broken;
 use crate::output::text::Text;
-use crate::output::{Buffering, Keyed, MapText, Message, Printer, Sink, TextCall};
+use crate::output::{Buffering, Keyed, MapText, Message, MessageKind, Printer, Sink, TextCall};
 use crate::runtime::{Body, Event, Loss, LossCause, MapView, TextKind};
 use crate::value::format;
 use std::fs::File;
@@ -77,11 +77,11 @@ impl Out {
             }
             Body::Errorf { format, args } => {
                 self.fill(format, args);
-                self.script_message(&codes::SCRIPT_ERROR, "errorf", event.origin.map(|o| o.span));
+                self.script_message(&codes::SCRIPT_ERROR, MessageKind::Errorf, event.origin.map(|o| o.span));
             }
             Body::Warnf { format, args } => {
                 self.fill(format, args);
-                self.script_message(&codes::SCRIPT_WARNING, "warnf", event.origin.map(|o| o.span));
+                self.script_message(&codes::SCRIPT_WARNING, MessageKind::Warnf, event.origin.map(|o| o.span));
             }
             Body::Value(v) => self.sink.print(|out| self.printer.value(out, v)),
             Body::Map(view) => self.map(&view),
@@ -96,7 +96,7 @@ impl Out {
             }
             Body::Warning { text } => {
                 let span = event.origin.map(|o| o.span);
-                self.message(&codes::ACTION, "runtime_error", text.to_owned(), span);
+                self.message(&codes::ACTION, MessageKind::Runtime, text.to_owned(), span);
             }
             Body::Loss(loss) => self.loss(loss),
             // The session says it again when it stops.
@@ -124,12 +124,12 @@ impl Out {
     }
 
     /// What `errorf` and `warnf` made, which is in `text`.
-    fn script_message(&mut self, code: &'static Code, kind: &'static str, span: Option<Span>) {
+    fn script_message(&mut self, code: &'static Code, kind: MessageKind, span: Option<Span>) {
         let text = String::from_utf8_lossy(&self.text).trim_end_matches('\n').to_owned();
         self.message(code, kind, text, span);
     }
 
-    fn message(&mut self, code: &'static Code, kind: &'static str, text: String, span: Option<Span>) {
+    fn message(&mut self, code: &'static Code, kind: MessageKind, text: String, span: Option<Span>) {
         let severity = if code.id.starts_with('E') { Severity::Error } else { Severity::Warning };
         let span = span.unwrap_or_else(Span::none);
         let sources: &SourceMap = &self.image.sources;
@@ -154,7 +154,20 @@ impl Out {
             say::line(&format!("{text}\n"));
             return;
         }
-        self.message(code, "runtime_error", text, loss.span);
+        let kind = match &loss.cause {
+            LossCause::MapFull(_) => helper("map_update_elem", E2BIG),
+            LossCause::NoSuchKey(_) => helper("map_delete_elem", ENOENT),
+            LossCause::NoElement(_) => helper("map_lookup_elem", 0),
+            LossCause::Read(name) => helper(name, EFAULT),
+            LossCause::Event
+            | LossCause::Scratch
+            | LossCause::DivByZero
+            | LossCause::Stack
+            | LossCause::NoSuchTask
+            | LossCause::Index
+            | LossCause::Skipped => MessageKind::Runtime,
+        };
+        self.message(code, kind, text, loss.span);
     }
 
     /// Before the maps at the end.
@@ -192,6 +205,15 @@ impl Out {
     }
 }
 
+/// What helpers return where they fail (include/uapi/asm-generic/errno-base.h).
+const ENOENT: i32 = -2;
+const E2BIG: i32 = -7;
+const EFAULT: i32 = -14;
+
+fn helper(name: &'static str, retcode: i32) -> MessageKind {
+    MessageKind::Helper { name, retcode }
+}
+
 /// What a loss is called.
 pub fn loss_text(loss: &Loss) -> (&'static Code, String) {
     let (n, probe) = (loss.count, &loss.probe);
@@ -214,6 +236,18 @@ pub fn loss_text(loss: &Loss) -> (&'static Code, String) {
             (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
         }
         LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
+        LossCause::NoSuchTask => {
+            (&codes::NO_SUCH_TASK, format!("comm() of a task that is not there, {times}, in {probe}"))
+        }
+        LossCause::Index => {
+            (&codes::OUT_OF_BOUNDS, format!("index out of bounds, {times}, in {probe}: 0 is the result"))
+        }
+        LossCause::Read(helper) => {
+            (&codes::READ_FAILED, format!("{helper} failed, {times}, in {probe}: bad address"))
+        }
+        LossCause::NoElement(map) => {
+            (&codes::NO_ELEMENT, format!("lookup of a key that is not in {map}, {times}, in {probe}"))
+        }
         LossCause::Skipped => (&codes::SKIPPED, format!("the kernel skipped {probe} {times}")),
     }
 }

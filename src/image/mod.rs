@@ -17,7 +17,7 @@ pub use maps::{Map, MapKind, Role, Schema, Storage};
 pub use wire::{EventKind, EventSite};
 
 use crate::base::{IndexVec, SourceMap, Span};
-use crate::isa::Insn;
+use crate::isa::{Helper, Insn};
 use crate::newtype_index;
 use crate::ty::TypeTable;
 
@@ -169,6 +169,14 @@ pub enum LossKind {
     NoSuchKey(MapId),
     /// The frames of a stack could not be stored.
     Stack,
+    /// `comm(pid)` of a task that is not there.
+    NoSuchTask,
+    /// An index beyond an array's end.
+    Index,
+    /// A read of memory that failed, by its helper: counted only where `-k` asks for it.
+    Read(Helper),
+    /// A lookup of a map's element that is not there: the same.
+    NoElement(MapId),
 }
 
 /// The settings of `config = {}` that matter at run time.

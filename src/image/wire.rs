@@ -98,6 +98,8 @@ pub enum EventKind {
     Zero {
         map: MapId,
     },
+    /// Takes watchpoints back. Field: the address `u64`.
+    Unwatch,
     /// `print(@m); clear(@m)` as one action.
     PrintClear {
         map: MapId,
@@ -114,6 +116,7 @@ impl EventKind {
             | EventKind::PrintMap { .. }
             | EventKind::Clear { .. }
             | EventKind::Zero { .. }
+            | EventKind::Unwatch
             | EventKind::PrintClear { .. } => true,
             EventKind::Printf(_)
             | EventKind::Errorf(_)

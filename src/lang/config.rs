@@ -24,6 +24,8 @@ pub struct Config {
     pub run: RunConfig,
     /// `--unsafe`
     pub unsafe_: bool,
+    /// `-k`: reads that fail and lookups that find nothing are counted and told.
+    pub tells_failed_reads: bool,
     /// `-p`: pid filters are added to probes that the kernel cannot filter.
     pub pid: Option<u32>,
     /// `-c` was given.
@@ -57,6 +59,7 @@ impl Default for Config {
             log_size: 1_000_000,
             run: RunConfig::default(),
             unsafe_: false,
+            tells_failed_reads: false,
             pid: None,
             has_child: false,
             params: Vec::new(),

@@ -4,6 +4,7 @@
 
 use super::func::{Fx, Wanted};
 use super::memory::Tails;
+use crate::image::LossKind;
 use crate::ir::{BinOp, Block, Cc, Kind, Size, UnOp, Value};
 use crate::lang::traits::Operand;
 use crate::sema::hir::{self, Arg, Expr, ExprKind, Target, Yields};
@@ -200,7 +201,10 @@ impl<'a> Fx<'_, 'a> {
                 f.read(crate::lang::traits::ReadSpace::Kernel, word, at, one);
                 f.b.load(Size::B1, word, 0)
             },
-            |f| f.b.iconst(0),
+            |f| {
+                f.lose(LossKind::Index);
+                f.b.iconst(0)
+            },
         );
         Operand::Val(self.b.un(UnOp::Sext8, v))
     }

@@ -6,7 +6,7 @@ use super::func::Fx;
 use super::map::Absent;
 use super::maps::set_flag_at;
 use super::memory::Tails;
-use crate::image::{MapId, Storage};
+use crate::image::{LossKind, MapId, Storage};
 use crate::ir::{BinOp, Block, Cc, Kind, Off, Op, Size, Value, Var};
 use crate::isa::Helper;
 use crate::lang::traits::Operand;
@@ -36,6 +36,7 @@ impl<'a> Fx<'_, 'a> {
         self.store(ty, Operand::Mem { ptr: at, off: 0 }, dst, off, Tails::Any);
         self.b.jump(done, Vec::new());
         self.b.enter(gone);
+        self.note_absent(map);
         self.clear(dst, off, bytes);
         self.b.jump(done, Vec::new());
         self.b.enter(done);
@@ -43,6 +44,13 @@ impl<'a> Fx<'_, 'a> {
             self.dirty.insert(dst);
         }
         Operand::Mem { ptr: dst, off }
+    }
+
+    /// With `-k`, counts a lookup that found nothing.
+    fn note_absent(&mut self, map: MapId) {
+        if self.m.hir.config.tells_failed_reads {
+            self.lose(LossKind::NoElement(map));
+        }
     }
 
     /// A scalar element, or 0.
@@ -63,6 +71,7 @@ impl<'a> Fx<'_, 'a> {
         let v = self.load_scalar(ty, at, Off::Imm(0), kind);
         self.b.jump(join, vec![v]);
         self.b.enter(gone);
+        self.note_absent(map);
         let zero = self.b.iconst(0);
         let zero = self.as_kind(zero, kind);
         self.b.jump(join, vec![zero]);

@@ -4,6 +4,7 @@
 //! on the stack and in a context).
 
 use super::func::{CLEAN_BYTES_MAX, Fx};
+use crate::image::LossKind;
 use crate::ir::{BinOp, Cc, Kind, Off, Op, Size, Value};
 use crate::isa::Helper;
 use crate::lang::traits::{Operand, ReadSpace};
@@ -168,7 +169,16 @@ impl Fx<'_, '_> {
             ReadSpace::Kernel => Helper::PROBE_READ_KERNEL,
             ReadSpace::User => Helper::PROBE_READ_USER,
         };
-        self.b.call(helper, &[dst, len, src]);
+        let r = self.b.call(helper, &[dst, len, src]);
+        self.note_failed(helper, r);
+    }
+
+    /// With `-k`, counts a helper that says that it failed.
+    fn note_failed(&mut self, helper: Helper, r: Value) {
+        if self.m.hir.config.tells_failed_reads {
+            let zero = self.b.iconst(0);
+            self.when(Cc::Slt, r, zero, |f| f.lose(LossKind::Read(helper)));
+        }
     }
 
     /// Reads a string of at most `n` bytes with its NUL; a fault leaves zeros. Yields its length with the NUL, or
@@ -187,7 +197,9 @@ impl Fx<'_, '_> {
             ReadSpace::Kernel => Helper::PROBE_READ_KERNEL_STR,
             ReadSpace::User => Helper::PROBE_READ_USER_STR,
         };
-        self.b.call(helper, &[dst, n, src])
+        let r = self.b.call(helper, &[dst, n, src]);
+        self.note_failed(helper, r);
+        r
     }
 
     /// A length that a string helper returned, as one that the verifier knows to be at most `n`.

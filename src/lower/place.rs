@@ -8,7 +8,7 @@
 
 use super::access::{Path, Step};
 use super::func::{Fx, Wanted};
-use crate::image::CoreKind;
+use crate::image::{CoreKind, LossKind};
 use crate::ir::{BinOp, Block, Cc, Kind, Off, Size, Value};
 use crate::lang::traits::{Operand, ReadSpace};
 use crate::sema::hir::{Expr, ExprKind};
@@ -250,7 +250,10 @@ impl<'a> Fx<'_, 'a> {
                 let off = f.b.bin_imm(BinOp::Mul, i, bytes.into());
                 f.b.bin(BinOp::Add, start, off)
             },
-            |f| f.b.iconst(0),
+            |f| {
+                f.lose(LossKind::Index);
+                f.b.iconst(0)
+            },
         );
         Place { base, at: At::Bytes(0), tag: None }
     }

@@ -3,7 +3,9 @@
 //! Always holds: each line is valid JSON; bytes that are not UTF-8 become U+FFFD; an integer that a double cannot
 //! hold exactly is a string.
 
-use super::{BenchEnd, BenchResult, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist};
+use super::{
+    BenchEnd, BenchResult, Keyed, MapText, Message, MessageKind, Printer, TestEnd, TextCall, divided, hist,
+};
 use crate::base::Severity;
 use crate::ty::{AggKind, Ty};
 use crate::value::text::{self, Place};
@@ -61,9 +63,18 @@ impl Printer for Json {
     fn end_of_run(&self, _: &mut Vec<u8>) {}
 
     fn message(&self, out: &mut Vec<u8>, m: &Message<'_>) {
-        out.extend(format!("{{\"type\": \"{}\", \"msg\": ", m.kind).as_bytes());
+        let kind = match m.kind {
+            MessageKind::Errorf => "errorf",
+            MessageKind::Warnf => "warnf",
+            MessageKind::Runtime => "runtime_error",
+            MessageKind::Helper { .. } => "helper_error",
+        };
+        out.extend(format!("{{\"type\": \"{kind}\", \"msg\": ").as_bytes());
         string(out, m.text.as_bytes());
-        if m.kind == "runtime_error" {
+        if let MessageKind::Helper { name, retcode } = m.kind {
+            out.extend(format!(", \"helper\": \"{name}\", \"retcode\": {retcode}").as_bytes());
+        }
+        if m.kind == MessageKind::Runtime {
             let severity = match m.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",

@@ -49,12 +49,24 @@ pub enum Keyed {
     No,
 }
 
+/// What a message is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// `errorf()`
+    Errorf,
+    /// `warnf()`
+    Warnf,
+    /// What went wrong in a program.
+    Runtime,
+    /// A kernel helper failed: what it returned.
+    Helper { name: &'static str, retcode: i32 },
+}
+
 /// A message with its place in the script.
 #[derive(Clone, Debug)]
 pub struct Message<'a> {
     pub severity: Severity,
-    /// `errorf`, `warnf`, `runtime_error`
-    pub kind: &'static str,
+    pub kind: MessageKind,
     pub text: &'a str,
     /// File, line and column; `None` where it is of no place.
     pub place: Option<(&'a str, u32, u32)>,

@@ -179,6 +179,7 @@ impl Record<'_> {
                     None => Ok(Vec::new()),
                 });
             }
+            EventKind::Unwatch => self.unwatch(take),
             EventKind::Clear { map } => self.change(take, *map, "cleared", |live, schema| live.clear(schema)),
             EventKind::Zero { map } => {
                 self.change(take, *map, "set to zero", |live, schema| live.zero(schema))
@@ -222,6 +223,17 @@ impl Record<'_> {
                 self.tell(take, Body::Map(view));
             }
             Err(e) => self.warn(take, &format!("{} cannot be read: {}", spec.name, text_of(&e))),
+        }
+    }
+
+    /// `unwatch(addr)`: done once the records that lie there are handled.
+    fn unwatch(&self, take: &mut dyn FnMut(Event)) {
+        let Some(&Value::Uint(addr)) = self.args.first() else { return };
+        let session = self.values.session;
+        if session.clauses.values().any(|c| c.watches(addr)) {
+            session.unwatched.borrow_mut().insert(addr);
+        } else {
+            self.warn(take, &format!("unwatch: nothing is watched at {addr:#x}"));
         }
     }
 

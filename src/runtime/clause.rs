@@ -117,6 +117,16 @@ impl Clause {
         Some(loaded.fd.as_fd())
     }
 
+    /// Whether there is a watchpoint on that address.
+    pub fn watches(&self, addr: u64) -> bool {
+        self.links.iter().any(|l| l.watched == Some(addr))
+    }
+
+    /// Takes back the watchpoints on that address.
+    pub fn unwatch(&mut self, addr: u64) {
+        self.links.retain(|l| l.watched != Some(addr));
+    }
+
     pub fn detaches_slowly(&self) -> bool {
         self.links.iter().any(|l| l.detach == Detach::Slow)
     }

@@ -113,6 +113,14 @@ pub enum LossCause {
     NoSuchKey(String),
     /// A stack could not be walked or stored.
     Stack,
+    /// `comm(pid)` of a task that is not there.
+    NoSuchTask,
+    /// An index beyond an array's end; 0 was read.
+    Index,
+    /// A read of memory that failed, by its helper.
+    Read(&'static str),
+    /// A lookup of an element that is not there, by its map.
+    NoElement(String),
     /// The kernel skipped the program, because it or another was running on the CPU already.
     Skipped,
 }

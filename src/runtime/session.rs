@@ -104,6 +104,8 @@ pub struct Session {
     pub(super) stacks: StackMaps,
     pub(super) symbols: RefCell<Symbols>,
     pub(super) names: RefCell<Names>,
+    /// Addresses whose watchpoints are to go.
+    pub(super) unwatched: RefCell<BTreeSet<u64>>,
     pub(super) seq: Cell<u64>,
     /// Of the record at hand; kept for its memory.
     pub(super) args: Cell<Vec<Value>>,
@@ -175,6 +177,7 @@ impl Session {
             clauses: BTreeMap::new(),
             user_maps: BTreeMap::new(),
             stacks: StackMaps::default(),
+            unwatched: RefCell::default(),
             seq: Cell::new(0),
             args: Cell::default(),
             next_clause: 0,
@@ -289,6 +292,7 @@ impl Session {
         let deadline = Instant::now() + timeout;
         loop {
             let n = self.drain(take);
+            self.unwatch();
             self.tell_losses(take);
             if n > 0 {
                 self.last_event.set(Instant::now());
@@ -306,6 +310,13 @@ impl Session {
             if news.contains(&token::WAKER) {
                 return Ok(self.stop.get());
             }
+        }
+    }
+
+    /// Takes back the watchpoints of which scripts said so.
+    fn unwatch(&mut self) {
+        for addr in self.unwatched.take() {
+            self.clauses.values_mut().for_each(|c| c.unwatch(addr));
         }
     }
 

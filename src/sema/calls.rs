@@ -13,19 +13,7 @@ use crate::world;
 use hir::{Expr, ExprKind, Stmt, StmtKind};
 
 /// Functions of the language that awl does not have yet.
-const MISSING: &[&str] = &[
-    "debugf",
-    "find",
-    "override",
-    "path",
-    "percpu_kaddr",
-    "skboutput",
-    "socket_cookie",
-    "uaddr",
-    "unwatch",
-    "write_user",
-    "dw_ustack",
-];
+pub(super) const MISSING: &[&str] = &["path", "percpu_kaddr", "skboutput", "uaddr", "dw_ustack"];
 
 impl Checker<'_> {
     /// `f(…)`
@@ -149,7 +137,10 @@ impl Checker<'_> {
         let missing = row.needs.helpers.iter().find(|h| !world::has(self.world, **h)).copied();
         if let Some(helper) = missing {
             let name = helper.row().map_or("a helper", |r| r.name);
-            let message = format!("{} needs bpf_{name}, which this kernel does not have", row.name);
+            let message = format!(
+                "{} needs bpf_{name}, which this kernel does not have, or is locked against",
+                row.name
+            );
             self.diags.bad_argument(span, message);
             return false;
         }

@@ -2,6 +2,7 @@
 //!
 //! Always holds: the script comes first, so that it can define what the kernel has otherwise.
 
+use super::calls::MISSING;
 use super::hir::Expr;
 use super::{Checker, convert, types};
 use crate::base::Span;
@@ -59,6 +60,9 @@ impl Checker<'_> {
 
     /// Says of a bare word that nothing knows it, or why it cannot.
     pub fn unknown_word(&mut self, name: &str, span: Span, known: impl Iterator<Item = &'static str>) {
+        if MISSING.contains(&name) {
+            return self.diags.unsupported(span, &format!("{name} is"));
+        }
         let differs = matches!(name, "HZ" | "CONFIG_HZ" | "LINUX_VERSION_CODE") || name.starts_with("GFP_");
         match differs {
             true => self.diags.differs_by_kernel(span, name),

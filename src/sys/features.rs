@@ -127,12 +127,14 @@ impl LiveFeatures {
             let name = helper.row().map_or("", |row| row.name);
             return self.has_enumerator(&format!("BPF_FUNC_{name}"));
         }
-        if helper == Helper::D_PATH {
-            // Allowed in tracing programs of some functions only: its being there is all that can be asked.
-            return self
-                .kernel
-                .get()
-                .is_some_and(|k| k.vmlinux().find("bpf_d_path", &[kind::FUNC]).is_some());
+        // Allowed in tracing programs of some functions only: their being there is all that can be asked.
+        let tracing_only = match helper {
+            Helper::D_PATH => Some("bpf_d_path"),
+            Helper::GET_SOCKET_COOKIE => Some("bpf_get_socket_ptr_cookie"),
+            _ => None,
+        };
+        if let Some(name) = tracing_only {
+            return self.kernel.get().is_some_and(|k| k.vmlinux().find(name, &[kind::FUNC]).is_some());
         }
         let ty = if helper == Helper::PERF_PROG_READ_VALUE { ProgType::PerfEvent } else { ProgType::Kprobe };
         let insns = [Insn::new(CALL, 0, 0, 0, helper.0 as i32), RETURN_0[0], RETURN_0[1]];

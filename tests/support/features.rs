@@ -27,6 +27,7 @@ pub const FEATURES: &[Feature] = &[
     ("long-keys", || kernel_at_least("5.11")),
     ("kprobe-multi", kprobe_multi),
     ("uprobe-multi", || kernel_at_least("6.6")),
+    ("write-user", write_user),
     ("kaddr-data", || has_symbol("jiffies")),
     ("pmu", || exists("/sys/bus/event_source/devices/cpu/type")),
     ("libc", libc),
@@ -109,6 +110,19 @@ fn fentry() -> Result<(), String> {
     exists("/sys/kernel/btf/vmlinux")?;
     let path = "/sys/kernel/tracing/available_filter_functions";
     fs::File::open(path).map(|_| ()).map_err(|e| format!("{path}: {e}"))
+}
+
+/// A kernel that is locked down for integrity lets no program write into a process. Where securityfs is not
+/// mounted, its log tells.
+fn write_user() -> Result<(), String> {
+    if let Ok(text) = fs::read_to_string("/sys/kernel/security/lockdown") {
+        return if text.contains("[none]") { Ok(()) } else { Err(format!("locked down: {}", text.trim())) };
+    }
+    let log = Command::new("dmesg").output().map(|o| o.stdout).unwrap_or_default();
+    match String::from_utf8_lossy(&log).contains("Kernel is locked down") {
+        true => Err("the kernel is locked down".to_owned()),
+        false => Ok(()),
+    }
 }
 
 /// Needs CONFIG_FPROBE, whose function shows in the symbols.

@@ -251,6 +251,26 @@ pub fn fault(args: &[String]) -> Result<Work, String> {
     }))
 }
 
+/// A page at an address that the case knows, of which the first word is written.
+pub fn poke(args: &[String]) -> Result<Work, String> {
+    let (at, n, ms) = (number(args, 0)? as usize, number(args, 1)?, number(args, 2)?);
+    // SAFETY: a fresh private mapping; the address is a wish, whose fulfilment is looked at.
+    let got =
+        unsafe { c::mmap(at as *mut _, PAGE_BYTES, c::PROT_READ_WRITE, c::MAP_PRIVATE_ANONYMOUS, -1, 0) };
+    if got as usize != at {
+        return Err(format!("no page at {at:#x}"));
+    }
+    let word = got as usize;
+    Ok(Box::new(move || {
+        for i in 0..n {
+            // SAFETY: the word lies in the mapping, which is never taken down.
+            unsafe { (word as *mut u64).write_volatile(i) };
+            sleep_ms(ms);
+        }
+        Ok(Vec::new())
+    }))
+}
+
 pub fn exit(args: &[String]) -> Result<Work, String> {
     let status = number(args, 0)? as i32;
     Ok(Box::new(move || std::process::exit(status)))

@@ -56,6 +56,11 @@ const COMMANDS: &[Command] = &[
         prepare: calls::pingpong,
     },
     Command { name: "fault", usage: "N: touches N fresh pages", prepare: calls::fault },
+    Command {
+        name: "poke",
+        usage: "ADDR N MS: writes N times to a page at ADDR, MS milliseconds apart",
+        prepare: calls::poke,
+    },
     Command { name: "malloc", usage: "SIZE N: allocates SIZE bytes N times", prepare: functions::malloc },
     Command { name: "chain", usage: "N: calls work_outer(i) for i below N", prepare: functions::chain },
     Command {

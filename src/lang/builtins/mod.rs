@@ -3,6 +3,7 @@
 //! Always holds: names and aliases are unique over all groups; `args` has a row for the manual, but is an
 //! expression of its own (`hir::ExprKind::Args`), as the rows that fold to a constant never reach lowering.
 
+mod effects;
 mod machine;
 mod maps;
 mod meta;
@@ -33,6 +34,7 @@ pub static GROUPS: &[Group] = &[
     Group { title: "probe", rows: probe::ROWS },
     Group { title: "machine", rows: machine::ROWS },
     Group { title: "output", rows: output::ROWS },
+    Group { title: "effects", rows: effects::ROWS },
     Group { title: "maps", rows: maps::ROWS },
     Group { title: "meta", rows: meta::ROWS },
     Group { title: "script", rows: script::ROWS },

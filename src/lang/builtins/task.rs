@@ -1,5 +1,6 @@
 //! The current task and its identity.
 
+use crate::base::{Diag, codes};
 use crate::isa::limits::COMM_BYTES;
 use crate::lang::lowering::task as lower;
 use crate::lang::probes::Provider;
@@ -71,13 +72,18 @@ pub static ROWS: &[Builtin] = &[
         "Name of the current user, looked up in /etc/passwd when it is printed.",
         "tracepoint:syscalls:sys_enter_openat { @[username] = count(); } interval:s:1 { exit(); }",
     ),
-    Builtin::value(
-        "comm",
-        Ret::Is(COMM),
-        lower::comm,
-        "Name of the current task, at most 15 bytes.",
-        "tracepoint:syscalls:sys_enter_openat { @[comm] = count(); } interval:s:1 { exit(); }",
-    ),
+    Builtin {
+        name: "comm",
+        aliases: &[],
+        form: Form::Value,
+        params: &[Param::optional("pid", ParamKind::Int)],
+        ret: Ret::Check(comm),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::comm,
+        doc: "Name of the current task, at most 15 bytes. comm(pid): of the task with that id in the initial PID namespace, N/A where there is none; where the kernel lets the probe call bpf_task_from_pid.",
+        example: "tracepoint:syscalls:sys_enter_openat { @[comm] = count(); } interval:s:1 { exit(); }",
+    },
     Builtin::value(
         "curtask",
         Ret::Check(curtask),
@@ -182,6 +188,28 @@ fn namespaced(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             (Ty::Error, CallData::None)
         }
     }
+}
+
+/// `comm`, `comm(pid)`.
+fn comm(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if cx.n_args() == 0 {
+        return (COMM, CallData::None);
+    }
+    let ty = cx.probe().points.first().map(|p| p.attach.prog_type());
+    if let Some(ty) = ty
+        && !cx.world().features().kfunc(lower::TASK_FROM_PID, ty)
+    {
+        let (span, name) = (cx.span(), lower::TASK_FROM_PID);
+        let d = Diag::error(
+            &codes::KERNEL_LACKS,
+            span,
+            format!("comm(pid) needs {name}, which this kernel does not let programs of this probe call"),
+        );
+        cx.push(d.hint("tracepoint, rawtracepoint and profile probes can, on kernels from 6.12 on"));
+        return (Ty::Error, CallData::None);
+    }
+    cx.coerce(0, Ty::int(32));
+    (Ty::Str { n: lower::NAME_BYTES }, CallData::None)
 }
 
 fn curtask(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -1,5 +1,6 @@
 //! How each builtin becomes IR: one function a row, in the files of the rows' groups.
 
+pub mod effects;
 pub mod errno;
 pub mod globs;
 pub mod machine;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::output::MessageKind;
 use crate::ty::{Space, StackMode, StackTy};
 use crate::value::{HistKind, Stack, Stats};
 
@@ -133,7 +134,12 @@ fn records_of_a_run() {
         line(|j, out| j.lost_events(out, 7)),
         "{\"type\": \"lost_events\", \"count\": 7, \"data\": {\"events\": 7}}\n"
     );
-    let m = Message { severity: Severity::Error, kind: "errorf", text: "bad", place: Some(("stdin", 1, 9)) };
+    let m = Message {
+        severity: Severity::Error,
+        kind: MessageKind::Errorf,
+        text: "bad",
+        place: Some(("stdin", 1, 9)),
+    };
     assert_eq!(
         line(|j, out| j.message(out, &m)),
         "{\"type\": \"errorf\", \"msg\": \"bad\", \"filename\": \"stdin\", \"line\": 1, \"col\": 9}\n"
