@@ -7,6 +7,7 @@
 mod error;
 mod event;
 mod fentry;
+mod iter;
 mod kprobe;
 mod rawtp;
 mod syscall;
@@ -18,6 +19,7 @@ mod watchpoint;
 
 pub use error::AttachError;
 
+use std::fs::File;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use crate::image::attach::SyscallHook;
@@ -33,6 +35,8 @@ pub struct Link {
     pub detach: Detach,
     /// The address, of a watchpoint.
     pub watched: Option<u64>,
+    /// What runs the program when it is read, up to its end.
+    pub iterator: Option<File>,
 }
 
 /// What detaching costs.
@@ -100,7 +104,7 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
         Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) | Attach::Bench(_) => {
             Method::TestRun
         }
-        Attach::TpBtf { .. } | Attach::Fentry { .. } => Method::Tracing,
+        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => Method::Tracing,
         Attach::SyscallTp { hook, .. } => syscall::method(*hook),
         Attach::Kprobe { .. } => kprobe::method(point, n, world),
         Attach::Uprobe { .. } | Attach::Usdt { .. } => uprobe::method(world),
@@ -119,7 +123,7 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
 fn shares_load(a: &Attach, b: &Attach) -> bool {
     match (a, b) {
         // Each has its own id, told at load.
-        (Attach::TpBtf { .. } | Attach::Fentry { .. }, _) => false,
+        (Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. }, _) => false,
         (Attach::SyscallTp { when: a, .. }, Attach::SyscallTp { when: b, .. }) => a == b,
         _ => true,
     }
@@ -145,6 +149,7 @@ impl Unit {
             Method::Tracing => match &self.points[0] {
                 Attach::Fentry { when: When::Entry, .. } => AttachType::Fentry,
                 Attach::Fentry { when: When::Return, .. } => AttachType::Fexit,
+                Attach::Iter { .. } => AttachType::Iter,
                 _ => AttachType::RawTp,
             },
         }
@@ -158,6 +163,7 @@ impl Unit {
         let target = match &self.points[0] {
             Attach::Fentry { module, func, .. } => fentry::target(module, func, world),
             Attach::TpBtf { name, .. } => rawtp::target(name, world),
+            Attach::Iter { name } => iter::target(name, world),
             Attach::SyscallTp { when, .. } => rawtp::target(SyscallHook::tracepoint(*when), world),
             other => crate::bug!("{} is no tracing program", other.name()),
         };
@@ -179,7 +185,7 @@ impl Unit {
         let all: Vec<&Attach> = self.points.iter().collect();
         match self.method {
             Method::TestRun => {}
-            Method::Tracing => take(&all, attach_tracing(program, &self.points[0])),
+            Method::Tracing => take(&all, attach_tracing(program, &self.points[0], cx)),
             Method::KprobeMulti => take(&all, kprobe::attach_multi(program, &self.points)),
             Method::UprobeMulti => {
                 for group in uprobe::files(&self.points) {
@@ -202,8 +208,9 @@ impl Unit {
     }
 }
 
-fn attach_tracing(program: BorrowedFd, point: &Attach) -> Result<Vec<Link>, AttachError> {
+fn attach_tracing(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     match point {
+        Attach::Iter { .. } => iter::attach(program, cx),
         Attach::Fentry { .. } => rawtp::attach_function(program),
         _ => rawtp::attach(program, None),
     }
@@ -216,7 +223,9 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
         }
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
         Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
-        Attach::TpBtf { .. } | Attach::Fentry { .. } => attach_tracing(program, point),
+        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => {
+            attach_tracing(program, point, cx)
+        }
         Attach::SyscallTp { when, hook, .. } => syscall::attach(program, *when, *hook, cx),
         Attach::Kprobe { module, func, offset, when } => {
             kprobe::attach(program, module, func, *offset, *when)
@@ -261,6 +270,7 @@ pub fn order(point: &Attach) -> Order {
         | Attach::Tracepoint { .. }
         | Attach::RawTracepoint { .. }
         | Attach::TpBtf { .. }
+        | Attach::Iter { .. }
         | Attach::SyscallTp { .. }
         | Attach::Kprobe { when: When::Return, .. }
         | Attach::KprobeAddr { when: When::Return, .. }
@@ -273,9 +283,9 @@ pub fn order(point: &Attach) -> Order {
 }
 
 fn fast(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Fast, watched: None }
+    Link { _fd: fd, detach: Detach::Fast, watched: None, iterator: None }
 }
 
 fn slow(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Slow, watched: None }
+    Link { _fd: fd, detach: Detach::Slow, watched: None, iterator: None }
 }

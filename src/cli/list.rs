@@ -129,6 +129,7 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
     let (fields, ret) = match point.ctx {
         Ctx::Record(fields) | Ctx::SysEnter(fields) | Ctx::SysExit(fields) => (fields, None),
         Ctx::BtfArgs { args, ret } => (args, ret),
+        Ctx::Iter(strukt) => return iterator_fields(world, &mut types, strukt),
         Ctx::Usdt(args) => return args.iter().flatten().enumerate().map(usdt_argument).collect(),
         Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Perf => return Vec::new(),
     };
@@ -137,6 +138,24 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
     let mut lines: Vec<String> = members.iter().map(|m| line(&m.name, &m.ty)).collect();
     if let Some((ty, _)) = ret.filter(|(ty, _)| *ty != Ty::Void) {
         lines.push(line("retval", &ty));
+    }
+    lines
+}
+
+/// What `ctx` of an iterator points to.
+fn iterator_fields(world: &dyn World, types: &mut TypeTable, strukt: StructId) -> Vec<String> {
+    let mut lines = Vec::new();
+    world.load_struct(types, strukt);
+    for m in types.structs[strukt].members.clone().unwrap_or_default() {
+        let named = match anonymous(types, &m) {
+            Some((inner, _)) => {
+                world.load_struct(types, inner);
+                types.structs[inner].members.clone().unwrap_or_default()
+            }
+            None => vec![m],
+        };
+        let shown = named.iter().filter(|m| !m.name.is_empty() && m.name != "meta");
+        lines.extend(shown.map(|m| format!("    {}", declaration(&m.ty, &format!("ctx.{}", m.name), types))));
     }
     lines
 }

@@ -87,7 +87,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         drop(session);
         return Ok(out.finish().unwrap_or(status));
     }
-    let stop = watch(&mut session, &mut out, options, &image);
+    let stop = watch(&mut session, &mut out, options);
     let status = end(&mut session, &mut out, &image, stop, &say);
     drop(session);
     Ok(out.finish().unwrap_or(status))
@@ -223,20 +223,19 @@ pub fn missing(image: &Image, added: &Added) -> Vec<Diag> {
 const LOOK_EACH: Duration = Duration::from_secs(1);
 
 /// Prints events until something says stop; `None`: there is nothing to wait for, or no one to print for.
-fn watch(session: &mut Session, out: &mut Out, options: &Options, image: &Image) -> Option<Stop> {
-    let waits = |a: &Attach| !matches!(a, Attach::Begin | Attach::End) && !a.is_on_demand();
-    let only_ends = !image.programs.iter().any(|p| p.attach.iter().any(waits));
+fn watch(session: &mut Session, out: &mut Out, options: &Options) -> Option<Stop> {
     let every = options.interval_ms.map(Duration::from_millis);
     let mut next = every.map(|e| Instant::now() + e);
     loop {
         let until = next.map(|n| n.saturating_duration_since(Instant::now()));
-        let timeout = if only_ends { Duration::ZERO } else { until.unwrap_or(LOOK_EACH).min(LOOK_EACH) };
+        let timeout =
+            if session.is_idle() { Duration::ZERO } else { until.unwrap_or(LOOK_EACH).min(LOOK_EACH) };
         let stop = match session.poll(timeout, &mut |e| out.event(e)) {
             Ok(stop) => stop,
             Err(_) => return None,
         };
         out.idle();
-        if stop.is_some() || only_ends || out.broken() {
+        if stop.is_some() || session.is_idle() || out.broken() {
             return stop;
         }
         if let (Some(at), Some(every)) = (next, every)

@@ -109,6 +109,10 @@ pub enum Attach {
         offset: u64,
         ref_ctr_offset: u64,
     },
+    /// All objects of a kind, when the iterator is read.
+    Iter {
+        name: String,
+    },
     /// One event per CPU.
     Profile(Rate),
     /// One event on one CPU.
@@ -167,7 +171,7 @@ impl Attach {
                 SyscallHook::Raw => ProgType::RawTracepoint,
                 SyscallHook::Record => ProgType::Tracepoint,
             },
-            Attach::TpBtf { .. } | Attach::Fentry { .. } => ProgType::Tracing,
+            Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => ProgType::Tracing,
             Attach::Kprobe { .. }
             | Attach::KprobeAddr { .. }
             | Attach::Uprobe { .. }
@@ -233,6 +237,7 @@ impl Attach {
                 format!("u{}probe:{path}:{what}", ret(when))
             }
             Attach::Usdt { path, provider, name, .. } => format!("usdt:{path}:{provider}:{name}"),
+            Attach::Iter { name } => format!("iter:{name}"),
             Attach::Profile(r) => format!("profile:{}", rate(r)),
             Attach::Interval(r) => format!("interval:{}", rate(r)),
             Attach::Software { name, period, .. } => format!("software:{name}:{period}"),

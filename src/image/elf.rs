@@ -87,6 +87,7 @@ pub fn section_name(attach: &Attach) -> String {
         Attach::Uprobe { when, .. } => format!("u{}probe", ret(when)),
         // libbpf's own section for them wants its own way to read arguments: this one is attached by hand.
         Attach::Usdt { .. } => "uprobe".into(),
+        Attach::Iter { name } => format!("iter/{name}"),
         Attach::Profile(_)
         | Attach::Interval(_)
         | Attach::Software { .. }

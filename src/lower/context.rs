@@ -46,7 +46,13 @@ impl Fx<'_, '_> {
                 members.get(i as usize).is_some_and(|m| matches!(m.ty, Ty::Ptr { .. }))
             }
             Ctx::SysEnter(_) | Ctx::SysExit(_) => i == 0,
-            Ctx::None | Ctx::Regs { .. } | Ctx::Record(_) | Ctx::RawArgs | Ctx::Usdt(_) | Ctx::Perf => false,
+            Ctx::None
+            | Ctx::Regs { .. }
+            | Ctx::Record(_)
+            | Ctx::RawArgs
+            | Ctx::Usdt(_)
+            | Ctx::Iter(_)
+            | Ctx::Perf => false,
         };
         let v = self.raw_arg(i);
         if !is_pointer {
@@ -204,5 +210,30 @@ impl Fx<'_, '_> {
             }
             Found::Place(_) => {}
         }
+    }
+}
+
+impl super::Mx<'_> {
+    /// Where the pointers to the object lie in the context of an iterator: all but the first, which is to the
+    /// iteration itself.
+    pub fn iter_objects(&mut self, id: StructId) -> Vec<i32> {
+        let mut found = Vec::new();
+        for m in self.members(id).iter().skip(1) {
+            let is_pointer = match m.ty {
+                Ty::Ptr { .. } => true,
+                // `union { struct x *x; u64 :64; }`
+                Ty::Struct(inner) => self.members(inner).iter().any(|m| matches!(m.ty, Ty::Ptr { .. })),
+                _ => false,
+            };
+            if is_pointer {
+                found.push((m.offset_bits / 8) as i32);
+            }
+        }
+        found
+    }
+
+    fn members(&mut self, id: StructId) -> Vec<Member> {
+        self.world.load_struct(&mut self.types, id);
+        self.types.structs[id].members.clone().unwrap_or_default()
     }
 }

@@ -45,6 +45,7 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
     f.gate();
     f.right_mode();
     f.right_process();
+    f.right_object();
     f.locals_of(&probe.body);
     f.run_block(&probe.body);
     let func = f.finish();
@@ -60,7 +61,7 @@ pub fn is_user_side(probe: &hir::Probe) -> bool {
             Attach::Tracepoint { category, .. } => category == "syscalls",
             _ => false,
         }),
-        Some(Ctx::None | Ctx::BtfArgs { .. } | Ctx::RawArgs | Ctx::Perf) | None => false,
+        Some(Ctx::None | Ctx::BtfArgs { .. } | Ctx::RawArgs | Ctx::Iter(_) | Ctx::Perf) | None => false,
     }
 }
 
@@ -122,6 +123,7 @@ impl<'a> Fx<'_, 'a> {
             | Attach::Fentry { .. }
             | Attach::Uprobe { .. }
             | Attach::Usdt { .. }
+            | Attach::Iter { .. }
             | Attach::Profile(_)
             | Attach::Interval(_)
             | Attach::Software { .. }
@@ -238,6 +240,29 @@ impl<'a> Fx<'_, 'a> {
         let tgid = self.tgid();
         let pid = self.b.iconst(pid.into());
         self.require(Cc::Eq, tgid, pid);
+    }
+
+    /// In an iterator: tells the reader that the program has run, and leaves where there is no object any more,
+    /// which the kernel says by a last run with null.
+    fn right_object(&mut self) {
+        let Ctx::Iter(id) = *self.context() else { return };
+        let objects = self.m.iter_objects(id);
+        let ctx = self.ctx();
+        let meta = self.b.load(Size::B8, ctx, 0);
+        let meta = self.b.retype(meta, Kind::Btf);
+        if let Some(Operand::Val(seq)) = self.kernel_field(meta, "bpf_iter_meta", "seq") {
+            // A byte for each run: a read of n bytes ends after n runs, so that their output can be fetched.
+            let seq = self.b.retype(seq, Kind::Btf);
+            if let Operand::Mem { ptr, .. } = self.constant(&[0]) {
+                let one = self.b.iconst(1);
+                self.b.call(Helper::SEQ_WRITE, &[seq, ptr, one]);
+            }
+        }
+        let zero = self.b.iconst(0);
+        for at in objects {
+            let object = self.b.load(Size::B8, ctx, at);
+            self.require(Cc::Ne, object, zero);
+        }
     }
 
     /// Homes for the locals of a body that must have one from the start. Those of its loops over maps alone live in

@@ -1,6 +1,6 @@
 //! One script in the session: its image, maps, programs and links.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::rc::Rc;
 
@@ -30,6 +30,16 @@ pub struct Clause {
     pub links: Vec<Link>,
     /// Places that were not found at load.
     missing: Vec<AttachError>,
+}
+
+/// How far iterators got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    /// There is none that is not at its end.
+    None,
+    Some,
+    /// One of them came to its end.
+    Ended,
 }
 
 /// The script's map of that name that an earlier clause made.
@@ -109,6 +119,28 @@ impl Clause {
             }
         }
         Ok(())
+    }
+
+    /// Reads on in an iterator that is not at its end, which runs its program for so many objects.
+    pub fn iterate(&mut self, n_objects: usize) -> io::Result<Progress> {
+        let Some(link) = self.links.iter_mut().find(|l| l.iterator.is_some()) else {
+            return Ok(Progress::None);
+        };
+        // The program writes a byte for each object.
+        let mut runs = vec![0; n_objects];
+        let n = match &mut link.iterator {
+            Some(file) => file.read(&mut runs)?,
+            None => 0,
+        };
+        if n == 0 {
+            link.iterator = None;
+            return Ok(Progress::Ended);
+        }
+        Ok(Progress::Some)
+    }
+
+    pub fn is_iterating(&self) -> bool {
+        self.links.iter().any(|l| l.iterator.is_some())
     }
 
     /// The program of a point.

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::actions::Values;
-use super::clause::{Clause, ClauseId, map_error};
+use super::clause::{Clause, ClauseId, Progress, map_error};
 use super::error::{LoadError, Problem};
 use super::event::{Body, Event, Loss, MapView};
 use super::maps::LiveMap;
@@ -143,6 +143,8 @@ const BUSY_FOR: Duration = Duration::from_millis(2);
 const SLEEP_MAX: Duration = Duration::from_millis(150);
 /// How often losses are told at most: a flood of them must not become a flood of messages.
 const LOSSES_EACH: Duration = Duration::from_secs(1);
+/// Objects for which an iterator runs before its output is fetched.
+const OBJECTS_EACH: usize = 16;
 /// Descriptors of a session besides those that its image asks for.
 const FILES_MIN: u64 = 1024;
 
@@ -254,10 +256,13 @@ impl Session {
         Ok(Added { id, n_attached, missing, left_out })
     }
 
-    /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs.
+    /// Whether nothing can happen any more but what is in the rings: only `begin` and `end` programs, and
+    /// iterators at their end.
     pub fn is_idle(&self) -> bool {
         let mut points = self.clauses.values().flat_map(|c| &c.programs).flat_map(|l| &l.unit.points);
-        points.all(|p| matches!(p, Attach::Begin | Attach::End) || p.is_on_demand())
+        let is_over =
+            |p: &Attach| matches!(p, Attach::Begin | Attach::End | Attach::Iter { .. }) || p.is_on_demand();
+        points.all(is_over) && !self.clauses.values().any(Clause::is_iterating)
     }
 
     /// Whenever `waker` wakes, `poll` returns soon.
@@ -291,6 +296,12 @@ impl Session {
     pub fn poll(&mut self, timeout: Duration, take: &mut dyn FnMut(Event)) -> io::Result<Option<Stop>> {
         let deadline = Instant::now() + timeout;
         loop {
+            let progress = self.iterate()?;
+            if progress == Progress::Some {
+                // It may take long, and an interrupt is to end it.
+                let news = self.poller.wait(Duration::ZERO)?;
+                self.handle(&news)?;
+            }
             let n = self.drain(take);
             self.unwatch();
             self.tell_losses(take);
@@ -301,6 +312,11 @@ impl Session {
                 return Ok(self.stop.get());
             }
             let left = deadline.saturating_duration_since(Instant::now());
+            match progress {
+                Progress::Ended => return Ok(None),
+                Progress::Some => continue,
+                Progress::None => {}
+            }
             if left.is_zero() {
                 return Ok(None);
             }
@@ -318,6 +334,20 @@ impl Session {
         for addr in self.unwatched.take() {
             self.clauses.values_mut().for_each(|c| c.unwatch(addr));
         }
+    }
+
+    /// Lets iterators run for some objects, whose output the ring can hold.
+    fn iterate(&mut self) -> io::Result<Progress> {
+        if self.stop.get().is_some() {
+            return Ok(Progress::None);
+        }
+        for clause in self.clauses.values_mut() {
+            let progress = clause.iterate(OBJECTS_EACH)?;
+            if progress != Progress::None {
+                return Ok(progress);
+            }
+        }
+        Ok(Progress::None)
     }
 
     /// Waits, so that producers wake us.

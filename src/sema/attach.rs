@@ -49,6 +49,7 @@ pub fn groups(cx: &mut Checker<'_>, script: &ast::Script) -> Vec<Group> {
     }
     check_limits(cx, &groups);
     check_names(cx, &groups);
+    check_iterators(cx, &groups);
     groups
 }
 
@@ -184,6 +185,20 @@ fn resolve(
         absence,
     };
     Some((kind.provider, (kind.resolve)(&mut resolve_cx, &parts)))
+}
+
+/// An iterator runs to its end at once: nothing that waits for events can stand beside it.
+fn check_iterators(cx: &mut Checker<'_>, groups: &[Group]) {
+    if !groups.iter().any(|g| g.provider == Provider::Iter) {
+        return;
+    }
+    let runs_beside = |p: Provider| matches!(p, Provider::Iter | Provider::Begin | Provider::End);
+    for group in groups.iter().filter(|g| !g.is_ghost && !runs_beside(g.provider)) {
+        let message =
+            format!("{} cannot stand beside an iterator, which runs to its end at once", group.title);
+        let d = Diag::error(&codes::PROBE_SYNTAX, group.span, message);
+        cx.diags.push(d.hint("put it into a script of its own"));
+    }
 }
 
 /// Each test and each benchmark is picked, and spoken of, by its name.

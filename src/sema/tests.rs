@@ -248,7 +248,7 @@ fn attach_points_that_cannot_be() {
         ("kprobe:0xffff { }", "E0312"),
         ("usdt:libc:x { }", "E0403"),
         ("usdt:libc { }", "E0402"),
-        ("iter:task { }", "E0405"),
+        ("iter:nothing { }", "E0403"),
         ("software:page-falts:1 { }", "E0403"),
         ("self:signal:SIGHUP { }", "E0402"),
         ("watchpoint:0x1000:3:w { }", "E0402"),

@@ -22,6 +22,7 @@ pub enum AttachType {
     PerfEvent,
     KprobeMulti,
     UprobeMulti,
+    Iter,
 }
 
 /// What the kernel is told about a program besides its instructions.
@@ -202,6 +203,24 @@ pub fn link_uprobe_multi(
     link(program, 0, AttachType::UprobeMulti, &opts)
 }
 
+/// Makes an iterator of a program; of one process, if it goes over tasks.
+pub fn link_iter(program: BorrowedFd, pid: Option<u32>) -> io::Result<OwnedFd> {
+    let mut info = libbpf_sys::bpf_iter_link_info::default();
+    let mut opts = link_opts();
+    if let Some(pid) = pid {
+        info.task.pid = pid;
+        opts.iter_info = &mut info;
+        opts.iter_info_len = size_of_val(&info) as u32;
+    }
+    link(program, 0, AttachType::Iter, &opts)
+}
+
+/// A file that runs an iterator's program when it is read.
+pub fn open_iter(link: BorrowedFd) -> io::Result<OwnedFd> {
+    // SAFETY: takes a number only.
+    owned(unsafe { libbpf_sys::bpf_iter_create(link.as_raw_fd()) })
+}
+
 /// Whether a multi link probes entries or returns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Edge {
@@ -314,6 +333,7 @@ fn attach_type(ty: AttachType) -> libbpf_sys::bpf_attach_type {
         AttachType::PerfEvent => libbpf_sys::BPF_PERF_EVENT,
         AttachType::KprobeMulti => libbpf_sys::BPF_TRACE_KPROBE_MULTI,
         AttachType::UprobeMulti => libbpf_sys::BPF_TRACE_UPROBE_MULTI,
+        AttachType::Iter => libbpf_sys::BPF_TRACE_ITER,
     }
 }
 

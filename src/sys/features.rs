@@ -62,6 +62,7 @@ impl LiveFeatures {
             Feature::Ringbuf => trial::map(sys::BPF_MAP_TYPE_RINGBUF, 0, 0, page_bytes(), 0).is_ok(),
             Feature::TpBtf => self.tracing(&READ_ARGUMENT, sys::BPF_TRACE_RAW_TP),
             Feature::Fentry => self.tracing(&RETURN_0, sys::BPF_TRACE_FENTRY),
+            Feature::Iter => self.tracing(&RETURN_0, sys::BPF_TRACE_ITER),
             Feature::SyscallProg => loads(ProgType::Syscall, &RETURN_0),
             Feature::PerfLink => {
                 let loaded = trial::load(&Trial { insns: &RETURN_0, ..of_type(ProgType::Tracepoint) });
@@ -88,6 +89,7 @@ impl LiveFeatures {
             Feature::Ringbuf => self.has_enumerator("BPF_MAP_TYPE_RINGBUF"),
             Feature::TpBtf => self.has_enumerator("BPF_TRACE_RAW_TP"),
             Feature::Fentry => self.has_enumerator("BPF_TRACE_FENTRY"),
+            Feature::Iter => self.has_enumerator("BPF_TRACE_ITER"),
             Feature::SyscallProg => self.has_enumerator("BPF_PROG_TYPE_SYSCALL"),
             Feature::PerfLink => self.has_enumerator("BPF_LINK_TYPE_PERF_EVENT"),
             Feature::KprobeMulti => {
@@ -115,6 +117,7 @@ impl LiveFeatures {
         let find = |name: &str, kind: u8| kernel.vmlinux().find(name, &[kind]);
         let target = match attach_type {
             sys::BPF_TRACE_RAW_TP => find("btf_trace_sys_enter", kind::TYPEDEF),
+            sys::BPF_TRACE_ITER => find("bpf_iter_task", kind::FUNC),
             _ => find("vfs_read", kind::FUNC),
         };
         let Some(attach_btf_id) = target else { return false };

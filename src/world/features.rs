@@ -26,6 +26,8 @@ pub enum Feature {
     /// fentry and fexit.
     Fentry,
     UprobeMulti,
+    /// `iter` programs (5.8).
+    Iter,
     /// BPF links on perf events, and so attach cookies (5.15).
     PerfLink,
     /// Task storage in tracing programs.
@@ -50,6 +52,7 @@ impl Feature {
         (Feature::KprobeSession, "kprobe_session"),
         (Feature::Fentry, "fentry"),
         (Feature::UprobeMulti, "uprobe_multi"),
+        (Feature::Iter, "iter"),
         (Feature::PerfLink, "perf_link"),
         (Feature::TaskStorage, "task_storage"),
         (Feature::SyscallProg, "syscall_prog"),

@@ -186,7 +186,13 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         }
         // A tracepoint that is attached as a raw one shows nothing of that.
         Ctx::RawArgs if cx.probe().provider != Provider::Tracepoint => 12,
-        Ctx::RawArgs | Ctx::SysEnter(_) | Ctx::SysExit(_) | Ctx::None | Ctx::Record(_) | Ctx::Perf => 0,
+        Ctx::RawArgs
+        | Ctx::SysEnter(_)
+        | Ctx::SysExit(_)
+        | Ctx::None
+        | Ctx::Record(_)
+        | Ctx::Iter(_)
+        | Ctx::Perf => 0,
     };
     if n < n_max {
         return (Ty::U64, CallData::Ints(vec![n]));
@@ -256,6 +262,7 @@ fn ctx(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             let regs = cx.kernel_struct(None, "pt_regs").map_or(Ty::Void, Ty::Struct);
             (Ty::ptr(regs, Space::Kernel), CallData::None)
         }
+        (Ctx::Iter(id), _) => (Ty::ptr(Ty::Struct(*id), Space::Kernel), CallData::None),
         _ => (Ty::ptr(Ty::Void, Space::Kernel), CallData::None),
     }
 }

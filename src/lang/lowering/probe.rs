@@ -30,7 +30,8 @@ pub fn argn(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::BtfArgs { .. }
         | Ctx::RawArgs
         | Ctx::SysEnter(_)
-        | Ctx::SysExit(_) => cx.context_arg(n, &Ty::U64),
+        | Ctx::SysExit(_)
+        | Ctx::Iter(_) => cx.context_arg(n, &Ty::U64),
     }
 }
 
@@ -122,12 +123,17 @@ pub fn frame(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_)
         | Ctx::Usdt(_)
+        | Ctx::Iter(_)
         | Ctx::Perf => Operand::Val(cx.b().iconst(0)),
     }
 }
 
 pub fn ctx(cx: &mut dyn LowerCx) -> Operand {
     let p = cx.ctx();
+    if matches!(cx.probe().ctx, Ctx::Iter(_)) {
+        // The verifier knows what its members point to.
+        return Operand::Val(if cx.reads_directly() { cx.b().retype(p, Kind::Btf) } else { p });
+    }
     Operand::Val(cx.b().retype(p, Kind::Kernel))
 }
 
@@ -144,6 +150,7 @@ pub fn func(cx: &mut dyn LowerCx) -> Operand {
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_)
         | Ctx::Usdt(_)
+        | Ctx::Iter(_)
         | Ctx::Perf => (false, false),
     };
     if is_entry && is_user {

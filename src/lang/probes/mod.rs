@@ -5,6 +5,7 @@
 
 mod fentry;
 pub mod fields;
+pub mod iter;
 mod kprobe;
 mod perf;
 mod raw;
@@ -146,6 +147,8 @@ pub enum Ctx {
     SysExit(StructId),
     /// `struct pt_regs` of user code, with where the arguments lie; `None` for those that nobody reads.
     Usdt(Vec<Option<UsdtArg>>),
+    /// `struct bpf_iter__KIND`: pointers to the iteration and to its object.
+    Iter(StructId),
     /// `struct bpf_perf_event_data`, which starts with the registers.
     Perf,
 }
@@ -185,10 +188,8 @@ pub static KINDS: &[&ProbeKind] = &[
     &perf::SOFTWARE,
     &perf::HARDWARE,
     &watchpoint::ROW,
+    &iter::ROW,
 ];
-
-/// Probe types of the language that awl does not have yet, with their short names.
-const MISSING: &[(&str, &str)] = &[("iter", "it")];
 
 /// The row of a provider. Providers without a row never leave `find`.
 pub fn row(provider: Provider) -> &'static ProbeKind {
@@ -213,11 +214,6 @@ fn is_name(kind: &ProbeKind, name: &str) -> bool {
 pub fn find_or_report(name: &str, span: Span, diags: &mut Diags) -> Option<&'static ProbeKind> {
     if let Some(kind) = find(name) {
         return Some(kind);
-    }
-    if let Some((full, _)) = MISSING.iter().find(|(n, s)| n.eq_ignore_ascii_case(name) || *s == name) {
-        let message = format!("{full} probes are not in this version");
-        diags.push(Diag::error(&codes::PROBE_UNSUPPORTED, span, message));
-        return None;
     }
     let mut d = Diag::error(&codes::PROBE_TYPE, span, format!("unknown probe type {name}"));
     if let Some(near) = nearest(name, KINDS.iter().map(|k| k.name)) {
@@ -316,12 +312,10 @@ mod tests {
     }
 
     #[test]
-    fn unknown_and_missing_types_are_told_apart() {
+    fn unknown_types_are_told() {
         let mut diags = Diags::default();
         assert!(find_or_report("kprob", Span::none(), &mut diags).is_none());
-        assert!(find_or_report("it", Span::none(), &mut diags).is_none());
         assert_eq!(diags.list[0].code, &codes::PROBE_TYPE);
         assert_eq!(diags.list[0].hint.as_deref(), Some("did you mean kprobe?"));
-        assert_eq!(diags.list[1].code, &codes::PROBE_UNSUPPORTED);
     }
 }
