@@ -42,6 +42,7 @@ pub fn main(args: &[String]) -> u8 {
             return 1;
         }
         Some("help") => return help(words.get(1).map(String::as_str).filter(|w| !w.starts_with('-'))),
+        Some(crate::repl::lessons::load::WORD) => return crate::repl::lessons::load::work(&words[1..]),
         Some("world") => return save_world(&words[1..]),
         None | Some(_) => {}
     }

@@ -2,6 +2,7 @@
 //! registers. Rows only; nothing here depends on a script or on a machine.
 
 pub mod arch;
+pub mod assemble;
 pub mod helpers;
 pub mod insn;
 pub mod limits;

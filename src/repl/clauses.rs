@@ -59,6 +59,7 @@ impl Repl {
         }
         self.base.types = base.types;
         self.renew_base(&base.maps);
+        self.lesson_attempt();
     }
 
     /// Compiles and attaches one probe; its number, or `None` after something was said.

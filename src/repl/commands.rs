@@ -1,6 +1,6 @@
 //! The commands: a row each, from which `:help`, completion and the manual are made.
 
-use super::{Repl, clauses, find, inspect, maps, meta};
+use super::{Repl, clauses, find, inspect, lessons, maps, meta};
 
 /// A command's row.
 pub struct Command {
@@ -31,6 +31,8 @@ pub enum Takes {
     /// A struct, union or enum of the kernel.
     Struct,
     Expression,
+    /// One of these words.
+    Words(&'static [&'static str]),
 }
 
 /// All commands, in the order in which they are shown.
@@ -98,6 +100,54 @@ pub static COMMANDS: &[Command] = &[
         doc: "Lists the maps: kind, types of keys and values, entries, memory.",
         example: ":maps",
         run: maps::list,
+    },
+    Command {
+        name: "ir",
+        args: "N [raw]",
+        takes: Takes::Clause,
+        doc: "Shows the intermediate code of a clause, in SSA form: optimised, or raw.",
+        example: ":ir 1",
+        run: inspect::code::ir,
+    },
+    Command {
+        name: "asm",
+        args: "N",
+        takes: Takes::Clause,
+        doc: "Shows the BPF instructions of a clause beside the lines that they stand for.",
+        example: ":asm 1",
+        run: inspect::code::asm,
+    },
+    Command {
+        name: "verifier",
+        args: "N [all]",
+        takes: Takes::Clause,
+        doc: "Shows how the kernel's verifier went through a clause: each instruction, and what the registers can hold after it.",
+        example: ":verifier 1",
+        run: inspect::code::verifier,
+    },
+    Command {
+        name: "learn",
+        args: "[N|next|list|quit]",
+        takes: Takes::Words(&["next", "list", "quit"]),
+        doc: "Lists the lessons, or opens one. Each has a task, which is checked by what happens on the kernel.",
+        example: ":learn 1",
+        run: lessons::learn,
+    },
+    Command {
+        name: "hint",
+        args: "",
+        takes: Takes::Nothing,
+        doc: "Helps with the task of the open lesson, a little more each time.",
+        example: ":hint",
+        run: lessons::hint,
+    },
+    Command {
+        name: "try",
+        args: "INSTRUCTION",
+        takes: Takes::Nothing,
+        doc: "Puts an instruction into the program of the lesson about the verifier.",
+        example: ":try r0 = 0",
+        run: lessons::try_instruction,
     },
     Command {
         name: "quit",

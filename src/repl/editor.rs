@@ -27,7 +27,7 @@ use super::input::Completeness;
 use super::screen::Print;
 use super::view::{Cx, SharedView};
 use crate::base::render::Color;
-use crate::sys::term::Mode;
+use crate::sys::term::{self, Mode};
 use crate::sys::wake::Waker;
 use crate::world::World;
 
@@ -233,7 +233,9 @@ impl Hinter for Assistant {
     type Hint = String;
 
     fn hint(&self, line: &str, pos: usize, _: &Context) -> Option<String> {
-        self.with(|cx| complete::hint::hint(line, pos, cx)).map(|said| format!("   {said}"))
+        let said = self.with(|cx| complete::hint::hint(line, pos, cx))?;
+        let (_, columns) = term::size(io::stdout().as_fd());
+        complete::hint::fitting(&said, line.rsplit('\n').next().unwrap_or(line), usize::from(columns))
     }
 }
 

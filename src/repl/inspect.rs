@@ -1,5 +1,8 @@
 //! What explains: `:help` and its kin.
 
+pub mod code;
+pub mod reasons;
+
 use super::Repl;
 use super::commands::{self, COMMANDS};
 use crate::cli::help::topic;

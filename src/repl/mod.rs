@@ -25,6 +25,7 @@ mod find;
 mod highlight;
 mod input;
 mod inspect;
+pub mod lessons;
 mod maps;
 mod meta;
 mod screen;
@@ -74,6 +75,7 @@ pub struct Repl {
     pub preamble: Vec<build::Part>,
     /// The maps that live, with their types.
     pub base: Base,
+    pub course: lessons::Course,
     /// The status to leave with, once that is decided.
     leaving: Option<u8>,
     /// What the next prompt is, where it is not the usual one.
@@ -148,6 +150,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         next_number: 1,
         preamble: Vec::new(),
         base: Base::default(),
+        course: lessons::Course::new(None),
         leaving: None,
         next_prompt: None,
     };

@@ -10,7 +10,7 @@ use crate::image::debug::{self, ProgramDebug};
 use crate::image::{Image, MapId, Program, ProgramId, RelocKind};
 use crate::isa::Insn;
 use crate::isa::insn::{PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
-use crate::sys::bpf::{self, DebugInfo, FuncRecord, LineRecord, ProgramSpec};
+use crate::sys::bpf::{self, DebugInfo, FuncRecord, LineRecord, LogLevel, ProgramSpec};
 use crate::ty::TypeTable;
 use crate::world::World;
 
@@ -76,7 +76,46 @@ pub fn load(loader: &Loader, id: ProgramId, unit: Unit) -> Result<Loaded, LoadEr
     }
 }
 
+/// What the verifier says of a program that it takes, with the registers after each instruction.
+pub fn states(loader: &Loader, id: ProgramId, unit: &Unit) -> Result<String, LoadError> {
+    let program = &loader.image.programs[id];
+    let insns = relocated(program, &loader.maps, loader.world)?;
+    with_spec(loader, id, &insns, unit, |spec| {
+        let (loaded, log) = bpf::load_logged(program.ty, spec, LogLevel::States);
+        match loaded {
+            // Without the room for all of it the kernel keeps the end, and fails.
+            Err(e) if e.raw_os_error() != Some(libc::ENOSPC) => {
+                Err(LoadError::Program(Box::new(refusal(program, &e, log))))
+            }
+            Ok(_) | Err(_) => Ok(log),
+        }
+    })
+}
+
 fn load_unit(loader: &Loader, id: ProgramId, insns: &[Insn], unit: &Unit) -> Result<OwnedFd, LoadError> {
+    let program = &loader.image.programs[id];
+    with_spec(loader, id, insns, unit, |spec| {
+        let first = match bpf::load(program.ty, spec) {
+            Ok(fd) => return Ok(fd),
+            Err(e) => e,
+        };
+        let (again, log) = bpf::load_logged(program.ty, spec, LogLevel::Refusal);
+        again.map_err(|e| {
+            // The log did not fit: that says nothing of the program.
+            let e = if e.raw_os_error() == Some(libc::ENOSPC) { first } else { e };
+            LoadError::Program(Box::new(refusal(program, &e, log)))
+        })
+    })
+}
+
+/// Calls `load` with all that the kernel is told of a program for `unit`.
+fn with_spec<T>(
+    loader: &Loader,
+    id: ProgramId,
+    insns: &[Insn],
+    unit: &Unit,
+    load: impl FnOnce(&ProgramSpec) -> Result<T, LoadError>,
+) -> Result<T, LoadError> {
     let program = &loader.image.programs[id];
     let target = unit.target(loader.world).map_err(|e| LoadError::Attach(vec![e]))?;
     let module = target.as_ref().map_or("", |t| t.module.as_str());
@@ -90,16 +129,7 @@ fn load_unit(loader: &Loader, id: ProgramId, insns: &[Insn], unit: &Unit) -> Res
         btf_module: module_btf.as_ref().map(|fd| fd.as_fd()),
         debug: loader.debug.as_ref().and_then(|d| d.of(id)),
     };
-    let first = match bpf::load(program.ty, &spec) {
-        Ok(fd) => return Ok(fd),
-        Err(e) => e,
-    };
-    let (again, log) = bpf::load_logged(program.ty, &spec);
-    again.map_err(|e| {
-        // The log did not fit: that says nothing of the program.
-        let e = if e.raw_os_error() == Some(libc::ENOSPC) { first } else { e };
-        LoadError::Program(Box::new(refusal(program, &e, log)))
-    })
+    load(&spec)
 }
 
 fn module_btf(module: &str, unit: &Unit) -> Result<OwnedFd, LoadError> {

@@ -436,6 +436,12 @@ impl Session {
         Ok(())
     }
 
+    /// Empties a script's map (its name with the `@`); nothing happens where there is none.
+    pub fn clear_map(&self, name: &str) -> io::Result<()> {
+        let Some((map, _)) = self.user_maps.get(name) else { return Ok(()) };
+        schema(&map.spec).map_or(Ok(()), |schema| map.clear(schema))
+    }
+
     /// The entries of a script's map (its name with the `@`), sorted and looked up.
     pub fn read_map(&self, name: &str) -> io::Result<Option<MapView<'_>>> {
         let Some((map, image)) = self.user_maps.get(name) else { return Ok(None) };

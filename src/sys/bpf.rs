@@ -70,20 +70,29 @@ pub struct LineRecord {
 /// A verifier log of this many bytes holds the end of any refusal.
 const LOG_BYTES: usize = 16 << 20;
 
+/// How much the verifier says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogLevel {
+    /// Where it branches and what it refuses.
+    Refusal,
+    /// The registers after each instruction.
+    States,
+}
+
 /// Loads a program without asking for a log: that is 3-4 times faster.
 pub fn load(ty: ProgType, spec: &ProgramSpec) -> io::Result<OwnedFd> {
     load_with(ty, spec, None)
 }
 
 /// Loads a program again after a refusal, for the verifier's words. It may succeed now.
-pub fn load_logged(ty: ProgType, spec: &ProgramSpec) -> (io::Result<OwnedFd>, String) {
+pub fn load_logged(ty: ProgType, spec: &ProgramSpec, level: LogLevel) -> (io::Result<OwnedFd>, String) {
     let mut log = vec![0u8; LOG_BYTES];
-    let loaded = load_with(ty, spec, Some(&mut log));
+    let loaded = load_with(ty, spec, Some((&mut log, level)));
     let used = log.iter().position(|&b| b == 0).unwrap_or(log.len());
     (loaded, String::from_utf8_lossy(&log[..used]).into_owned())
 }
 
-fn load_with(ty: ProgType, spec: &ProgramSpec, log: Option<&mut Vec<u8>>) -> io::Result<OwnedFd> {
+fn load_with(ty: ProgType, spec: &ProgramSpec, log: Option<(&mut Vec<u8>, LogLevel)>) -> io::Result<OwnedFd> {
     let name = c_string(&object_name(spec.name))?;
     let license = c_string(spec.license)?;
     let mut opts = libbpf_sys::bpf_prog_load_opts {
@@ -102,8 +111,11 @@ fn load_with(ty: ProgType, spec: &ProgramSpec, log: Option<&mut Vec<u8>>) -> io:
         opts.line_info_cnt = debug.lines.len() as u32;
         opts.line_info_rec_size = size_of::<LineRecord>() as u32;
     }
-    if let Some(log) = log {
-        opts.log_level = 1;
+    if let Some((log, level)) = log {
+        opts.log_level = match level {
+            LogLevel::Refusal => 1,
+            LogLevel::States => 2,
+        };
         opts.log_size = log.len() as u32;
         opts.log_buf = log.as_mut_ptr().cast();
     }
@@ -285,11 +297,36 @@ pub fn repeat_run(program: BorrowedFd, n: u32) -> io::Result<(u32, u32)> {
 
 /// How often the kernel skipped the program because it was running already (kernel 5.12; else 0).
 pub fn recursion_misses(program: BorrowedFd) -> io::Result<u64> {
+    Ok(program_info(program)?.recursion_misses)
+}
+
+/// What the kernel made of a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Translation {
+    /// Instructions after the verifier's rewriting.
+    pub insns: u32,
+    /// Bytes of machine code; 0 where there is no JIT.
+    pub machine_bytes: u32,
+    /// Instructions that the verifier went through, each path counted (kernel 5.16; else 0).
+    pub verified_insns: u32,
+}
+
+/// See [`Translation`].
+pub fn translation(program: BorrowedFd) -> io::Result<Translation> {
+    let info = program_info(program)?;
+    Ok(Translation {
+        insns: info.xlated_prog_len / 8,
+        machine_bytes: info.jited_prog_len,
+        verified_insns: info.verified_insns,
+    })
+}
+
+fn program_info(program: BorrowedFd) -> io::Result<libbpf_sys::bpf_prog_info> {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of::<libbpf_sys::bpf_prog_info>() as u32;
     // SAFETY: `info` has `len` bytes.
     check(unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &mut info, &mut len) })?;
-    Ok(info.recursion_misses)
+    Ok(info)
 }
 
 /// The kernel takes 15 bytes of letters, digits, `_` and `.`.

@@ -23,4 +23,5 @@ pub mod tracefs;
 pub mod trial;
 pub mod usdt;
 pub mod wake;
+pub mod work;
 pub mod world;

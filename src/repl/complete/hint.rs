@@ -16,6 +16,8 @@ use crate::ty::{Ty, print};
 
 /// The longest hint.
 const CHARS_MAX: usize = 100;
+/// One that is cut to fewer says nothing.
+const CHARS_MIN: usize = 12;
 
 /// What to say at `pos`; nothing in the middle of a line.
 pub fn hint(text: &str, pos: usize, cx: &Cx<'_>) -> Option<String> {
@@ -40,7 +42,16 @@ pub fn hint(text: &str, pos: usize, cx: &Cx<'_>) -> Option<String> {
             of_word(cx, &code, word).or_else(|| code.call.and_then(|(name, nth)| call(name, nth)))
         }
     };
-    said.map(|s| shorten(&s))
+    said.map(|s| shorten(&s, CHARS_MAX))
+}
+
+/// A hint with what parts it from the input, so long that the line still fits the terminal.
+pub fn fitting(said: &str, line: &str, columns: usize) -> Option<String> {
+    const GAP: &str = "   ";
+    // The prompt stands before the line, and the cursor needs a place behind it.
+    let used = super::super::PROMPT.len() + line.chars().count() + GAP.len() + 1;
+    let room = columns.saturating_sub(used);
+    (room >= CHARS_MIN || said.chars().count() <= room).then(|| format!("{GAP}{}", shorten(said, room)))
 }
 
 /// In a string: the call that it is an argument of.
@@ -52,12 +63,12 @@ fn inside(left: &str) -> Option<String> {
     }
 }
 
-fn shorten(text: &str) -> String {
+fn shorten(text: &str, chars_max: usize) -> String {
     let line = text.lines().next().unwrap_or("");
-    if line.chars().count() <= CHARS_MAX {
+    if line.chars().count() <= chars_max {
         return line.to_owned();
     }
-    let cut: String = line.chars().take(CHARS_MAX - 1).collect();
+    let cut: String = line.chars().take(chars_max.saturating_sub(1)).collect();
     format!("{cut}…")
 }
 
@@ -118,7 +129,7 @@ fn point(cx: &Cx<'_>, text: &str) -> Option<String> {
     let (provider, _) = text.split_once(':')?;
     let kind = probes::find(provider)?;
     let Completion { candidates, .. } = complete(text, text.len(), cx);
-    let is_whole = candidates.iter().any(|c| text.ends_with(&c.text));
+    let is_whole = candidates.iter().any(|c| text.ends_with(&c.text) && !c.text.ends_with(':'));
     if !is_whole {
         return candidates.is_empty().then(|| kind.syntax.to_owned());
     }
@@ -199,6 +210,13 @@ mod tests {
     fn not_in_the_middle() {
         assert_eq!(with(|cx| hint("curtask.mm + 1", 10, cx)), None);
         assert!(with(|cx| hint("begin { curtask.mm }", 18, cx)).is_none(), "a blank follows");
+    }
+
+    #[test]
+    fn hints_fit_the_line() {
+        assert_eq!(fitting("uint32", "pid", 80).as_deref(), Some("   uint32"));
+        assert_eq!(fitting(&"x".repeat(90), "pid", 40).map(|h| h.chars().count()), Some(3 + 28));
+        assert_eq!(fitting(&"x".repeat(90), &"y".repeat(70), 80), None);
     }
 
     #[test]

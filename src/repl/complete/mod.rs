@@ -82,6 +82,7 @@ fn argument(cx: &Cx<'_>, command: &str, start: usize, args: &str) -> Completion 
     let (at, word) = (start + last, &args[last..]);
     let candidates = match row.takes {
         Takes::Nothing => Vec::new(),
+        Takes::Words(list) => words::fitting(list.iter().copied(), word),
         Takes::File => words::files(args),
         Takes::Clause => words::clauses(cx, word),
         Takes::Topic => words::topics(word),
@@ -217,6 +218,7 @@ mod tests {
         assert_eq!(offers(":help prin"), ["print", "print_maps_on_exit", "printf"]);
         assert_eq!(offers(":rm "), ["3", "12"]);
         assert_eq!(offers(":rm 1"), ["12"]);
+        assert_eq!(offers(":learn "), ["list", "next", "quit"]);
         assert_eq!(at(":args kprobe:vfs_r"), (13, vec!["vfs_read".to_owned()]));
     }
 
