@@ -1417,6 +1417,28 @@
 #define MNT_EXPIRE 4
 #define UMOUNT_NOFOLLOW 8
 
+// states of a task (the same since 4.14)
+#define TASK_RUNNING 0
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+#define __TASK_STOPPED 4
+#define __TASK_TRACED 8
+#define EXIT_DEAD 0x10
+#define EXIT_ZOMBIE 0x20
+#define EXIT_TRACE 0x30
+#define TASK_PARKED 0x40
+#define TASK_DEAD 0x80
+#define TASK_WAKEKILL 0x100
+#define TASK_WAKING 0x200
+#define TASK_NOLOAD 0x400
+#define TASK_NEW 0x800
+#define TASK_KILLABLE 0x102
+#define TASK_STOPPED 0x104
+#define TASK_IDLE 0x402
+#define TASK_NORMAL 3
+#define TASK_REPORT 0x7f
+#define TASK_REPORT_IDLE 0x80
+
 // processes and threads
 #define WNOHANG 1
 #define WSTOPPED 2

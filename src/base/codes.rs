@@ -54,6 +54,7 @@ codes! {
     OPTION "E0220" "wrong named parameter" "Named parameters stand after -- on the command line, as --name=value; getopt() takes them. `awl script.bt -- --help` lists those of a script.";
     UNSTABLE "E0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
     UNSTABLE_WARNING "W0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
+    UNASSIGNED "W0222" "variable never assigned" "The variable is read, and nothing gives it a value: it is 0, or empty.";
     TYPE_MISMATCH "E0301" "types do not fit" "The value has a type that cannot be used here. Types of variables and maps are fixed by their first use; integers and strings widen.";
     BAD_OPERAND "E0302" "operator does not fit" "The operator does not work on values of these types.";
     BAD_CAST "E0303" "impossible cast" "There is no meaning in turning the one type into the other.";
@@ -73,6 +74,9 @@ codes! {
     SIGN "W0317" "signs mixed" "A signed and an unsigned integer of 64 bits have no common type; both are taken as signed.";
     LOSSY "W0318" "value does not fit" "The value is changed to fit.";
     DEPRECATED "W0319" "old spelling" "This spelling is still accepted; there is a newer one.";
+    ALWAYS "W0320" "always the same" "What is compared can never be equal, or greater, or less: its type has no such values. Often a type is unsigned that should be signed: cast it.";
+    ODD_ARITHMETIC "W0321" "arithmetic that is probably not meant" "A division by zero gives what a division by 1 would, and a shift counts the low six bits of its right side alone.";
+    MAP_GROWS "W0322" "map only grows" "The map has an entry for each thread that was seen, and is full after max_map_keys of them: then updates are lost. Delete an entry when its value has been used, or declare the map as lruhash.";
     TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";
     PROBE_SYNTAX "E0402" "wrong attach point" "`awl help PROBETYPE` shows how its attach points are written.";

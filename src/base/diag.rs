@@ -82,13 +82,31 @@ impl Diags {
 
 /// The candidate nearest to `name` by edit distance, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).max(1);
+    let n = name.chars().count();
+    let limit = (n / 3).max(1);
+    // Short names are all near to each other: only those of the same letters are meant.
+    let is_meant = |c: &&str| n >= 3 || letters(name) == letters(c);
     candidates
         .into_iter()
-        .map(|c| (edit_distance(name, c), c))
-        .filter(|&(d, c)| d <= limit && c != name)
+        .filter(is_meant)
+        .map(|c| (edit_distance(name, c), !is_part(name, c), c))
+        .filter(|&(d, _, c)| d <= limit && c != name)
         .min()
-        .map(|(_, c)| c)
+        .map(|(.., c)| c)
+}
+
+/// The letters of a name in their order of the alphabet.
+fn letters(name: &str) -> Vec<char> {
+    let mut letters: Vec<char> = name.to_lowercase().chars().collect();
+    letters.sort_unstable();
+    letters
+}
+
+/// Whether letters were only left out or only added: the most usual mistakes.
+fn is_part(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let mut rest = long.chars();
+    short.chars().all(|c| rest.any(|r| r == c))
 }
 
 /// Optimal string alignment distance, case-insensitive.

@@ -6,7 +6,8 @@
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::c::{Define, Defines};
 use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, codes};
-use crate::syntax::ast::{Block, Expr, ExprKind, Item, MacroParam, Probe, Stmt, TypeExpr};
+use crate::lang::{aggs, builtins};
+use crate::syntax::ast::{Block, Expr, ExprKind, Ident, Item, Macro, MacroParam, Probe, Stmt, TypeExpr};
 use crate::syntax::parse::parse_expr;
 use crate::syntax::visit::{self, VisitorMut};
 
@@ -29,6 +30,35 @@ pub fn replace(
         _ => Vec::new(),
     };
     Replacer { defines, sources, budget, diags, hidden, inside: Vec::new(), depth: 0 }.item(item);
+}
+
+/// `#define F(x) (x + 1)` as a macro, if its text is an expression without variables and maps, and no builtin has
+/// the name.
+pub fn as_macro(define: &Define) -> Option<Macro> {
+    let inner = define.text.strip_prefix('(')?;
+    let (names, text) = inner.split_once(')')?;
+    if builtins::find(&define.name).is_some()
+        || aggs::find(&define.name).is_some()
+        || text.contains(['$', '@'])
+    {
+        return None;
+    }
+    let span = define.span;
+    let is_name = |n: &&str| !n.is_empty() && n.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let names: Vec<&str> = names.split(',').map(str::trim).collect();
+    let names = if names == [""] { Vec::new() } else { names };
+    if !names.iter().all(is_name) {
+        return None;
+    }
+    let params = names.iter().map(|n| MacroParam::Expr(Ident { name: (*n).to_owned(), span })).collect();
+    let at = span.lo + (define.text.len() - text.len()) as u32;
+    let (mut tail, diags) = parse_expr(span.file, text, at);
+    if diags.has_errors() {
+        return None;
+    }
+    Tag(span.origin).expr(&mut tail);
+    let body = Block { stmts: Vec::new(), tail: Some(Box::new(tail)), span };
+    Some(Macro { name: Ident { name: define.name.clone(), span }, params, body, span })
 }
 
 /// The bare word that a parameter is.

@@ -3,7 +3,7 @@
 //! Always holds: structs have members, in C's layout; the types of all entries live in `types`.
 
 use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Structs, unions, enums, typedefs and enumerators of a script and its headers.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Definitions {
     pub tags: BTreeMap<String, Tag>,
     pub typedefs: BTreeMap<String, Ty>,
     pub enumerators: BTreeMap<String, (i64, Ty)>,
+    /// `#define`s with parameters whose texts are no expressions, so that nothing can call them.
+    pub uncallable: BTreeSet<String>,
 }
 
 /// What a name after `struct`, `union` or `enum` means.

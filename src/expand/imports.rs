@@ -55,11 +55,11 @@ impl<'a, 'w> Loader<'a, 'w> {
 
     fn import(&mut self, i: &Import, out: &mut Vec<Item>) {
         if i.path == "stdlib" || i.path.starts_with("stdlib/") {
-            let is_there = |(name, _): &(&str, &str)| {
-                i.path == "stdlib" || *name == i.path || name.strip_suffix(".bt") == Some(&i.path)
-            };
-            // Its macros are found where they are used.
-            if !library::FILES.iter().any(is_there) {
+            let bare = i.path.strip_suffix(".bt").unwrap_or(&i.path);
+            let is_there = |(name, _): &(&str, &str)| name.strip_suffix(".bt") == Some(bare);
+            // What is in it is found where it is used.
+            let is_known = bare == "stdlib" || library::PARTS.contains(&bare);
+            if !is_known && !library::FILES.iter().any(is_there) {
                 self.bad(i.span, format!("the library has no {}", i.path));
             }
             return;
@@ -90,7 +90,8 @@ impl<'a, 'w> Loader<'a, 'w> {
             return self.bad(span, "C programs cannot be imported".into());
         }
         if !path.ends_with(".bt") {
-            return self.bad(span, format!("{path} is neither a folder nor a .bt or .h file"));
+            let d = Diag::error(&codes::IMPORT, span, format!("{path} is no folder, and no .bt or .h file"));
+            return self.diags.push(d.hint("name a folder that is there, or a file with its ending"));
         }
         if !self.seen.insert(path.to_owned()) {
             return;

@@ -12,6 +12,10 @@ use std::rc::Rc;
 /// Its files: the name under which a script may import one, and the text.
 pub static FILES: &[(&str, &str)] = &[("stdlib/base.bt", include_str!("../../stdlib/base.bt"))];
 
+/// What else scripts import from there: its functions are builtins here, or in the files above.
+pub const PARTS: &[&str] =
+    &["stdlib/strings", "stdlib/meta", "stdlib/kfunc", "stdlib/process", "stdlib/internal"];
+
 /// What has been read of the library.
 #[derive(Default)]
 pub struct Library {

@@ -28,6 +28,7 @@ impl<'a> Fx<'_, 'a> {
                 self.dest = dest;
                 self.int_of_bytes(v, self.size(&e.ty), to)
             }
+            (Ty::Int { .. }, Ty::Array { .. }) => self.bytes_of_int(e, to),
             (Ty::Str { n: from }, Ty::Str { n }) => self.resize_str(e, *from, *n),
             (Ty::Buf { n: from }, Ty::Buf { n }) => self.resize_buf(e, *from, *n),
             (from, to) if to.is_scalar() || matches!(to, Ty::Agg { .. }) => {
@@ -143,6 +144,24 @@ impl<'a> Fx<'_, 'a> {
             None => self.b.iconst(0),
         };
         Operand::Val(self.truncate(n, to))
+    }
+
+    /// An integer as an array of the same size.
+    fn bytes_of_int(&mut self, e: &'a Expr, to: &Ty) -> Operand {
+        let dest = self.dest.take();
+        let v = self.val(e);
+        self.dest = dest;
+        let (dst, off) = self.out(self.size(to), "bytes");
+        let (n_bytes, mut at) = (self.size(to) as i32, 0);
+        while at < n_bytes {
+            // Verifier: stores to the stack are aligned, and an array of bytes in a tuple may lie anywhere.
+            let fits = |s: &Size| at + s.bytes() as i32 <= n_bytes && (off + at) % s.bytes() as i32 == 0;
+            let size = [Size::B8, Size::B4, Size::B2].into_iter().find(fits).unwrap_or(Size::B1);
+            let piece = if at == 0 { v } else { self.b.bin_imm(BinOp::Lshr, v, i64::from(at) * 8) };
+            self.b.store(size, dst, off + at, piece);
+            at += size.bytes() as i32;
+        }
+        Operand::Mem { ptr: dst, off }
     }
 
     /// A byte array as a string of `n` bytes.

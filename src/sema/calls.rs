@@ -57,6 +57,9 @@ impl Checker<'_> {
         if MISSING.contains(&name.name.as_str()) {
             return self.diags.unsupported(name.span, &format!("{}() is", name.name));
         }
+        if self.defs.uncallable.contains(&name.name) {
+            return self.diags.uncallable(name.span, &name.name);
+        }
         let known = builtins::all().map(|r| r.name).chain(aggs::ALL.iter().map(|a| a.name));
         self.diags.unknown_function(name.span, &name.name, known);
     }

@@ -14,6 +14,9 @@ impl Checker<'_> {
         }
         // Bytes, where the cast wants bytes: an array of characters is not cut at its NUL.
         let e = if matches!(to, Ty::Int { .. } | Ty::Array { .. }) { convert::place_of(e) } else { e };
+        if let (Ty::Int { .. }, Ty::Array { .. }) = (&e.ty, &to) {
+            return self.bytes_of_int(e, to, span);
+        }
         match self.cast_ty(&e.ty, &to) {
             Some(ty) => {
                 let e = Expr { span, ..e };
@@ -59,12 +62,50 @@ impl Checker<'_> {
         (n * each == have).then(|| Ty::Array { elem: elem.clone(), n })
     }
 
+    /// The bytes of an integer as elements: as many bytes as the array has, or as the integer for `T[]`.
+    fn bytes_of_int(&mut self, e: Expr, to: Ty, span: Span) -> Expr {
+        let have = e.ty.size(&self.types);
+        let (each, n) = match &to {
+            Ty::Array { elem, n } if matches!(**elem, Ty::Int { .. } | Ty::Bool) => {
+                (elem.size(&self.types), *n)
+            }
+            _ => {
+                let (from, to) = (self.name(&e.ty), self.name(&to));
+                self.diags.bad_cast(span, &from, &to);
+                return error(span);
+            }
+        };
+        let n = if n == 0 && each > 0 { have / each } else { n };
+        let bytes = n.saturating_mul(each);
+        let fits = bytes >= have || convert::as_int(&e).is_some_and(|v| fits_bytes(v, bytes));
+        if !matches!(bytes, 1 | 2 | 4 | 8) || !fits {
+            let (from, to) = (self.name(&e.ty), self.name(&to));
+            let hint =
+                format!("the array takes {have} bytes in all, or cast to an integer of its size first");
+            self.diags.bad_cast_but(span, &from, &to, hint);
+            return error(span);
+        }
+        let Ty::Array { elem, .. } = to else { return error(span) };
+        let signed = e.ty.signed();
+        let e = self.convert(e, &Ty::Int { bits: (bytes * 8) as u8, signed });
+        Expr { kind: ExprKind::Cast(Box::new(e)), ty: Ty::Array { elem, n }, span }
+    }
+
     fn explicit(&mut self, e: Expr, ty: Ty, span: Span) -> Expr {
         let is_literal = matches!(e.kind, ExprKind::Int(_) | ExprKind::Bool(_) | ExprKind::Tuple(_));
         if is_literal && !matches!(ty, Ty::Array { .. }) {
             return self.convert(e, &ty);
         }
         Expr { kind: ExprKind::Cast(Box::new(e)), ty, span }
+    }
+}
+
+/// Whether a number is one of so many bytes, signed or not.
+fn fits_bytes(v: i64, bytes: u32) -> bool {
+    match bytes {
+        0 => false,
+        1..8 => v >= -(1 << (bytes * 8 - 1)) && v < 1 << (bytes * 8),
+        _ => true,
     }
 }
 

@@ -22,6 +22,13 @@ impl Diags {
         self.push(near(d, name, known, "()"));
     }
 
+    /// A `#define` with parameters that is no expression.
+    pub fn uncallable(&mut self, span: Span, name: &str) {
+        let message = format!("{name}() is a #define whose text is no expression of a script");
+        let d = Diag::error(&codes::UNKNOWN_FUNCTION, span, message);
+        self.push(d.hint(format!("write it as a macro: macro {name}(…) {{ … }}")));
+    }
+
     pub fn unknown_variable<'n>(&mut self, span: Span, name: &str, known: impl IntoIterator<Item = &'n str>) {
         let d = Diag::error(&codes::UNKNOWN_VARIABLE, span, format!("${name} is not known here"))
             .label("nothing was assigned to it before, in this block or around it");
@@ -71,9 +78,20 @@ impl Diags {
     }
 
     pub fn type_mismatch(&mut self, span: Span, what: &str, found: &str, have: &str, first: Option<Span>) {
+        let first = first.filter(|f| *f != span);
+        if found == have {
+            // They differ in what their name does not say.
+            let message = format!("{what} is a {have} of other parameters");
+            let d = Diag::error(&codes::TYPE_MISMATCH, span, message);
+            let d = d.hint("give the same parameters everywhere, or use another map");
+            return self.push(match first {
+                Some(first) => d.note(first, "those since here"),
+                None => d,
+            });
+        }
         let message = format!("{what} is {have}: it cannot take {found}");
         let d = Diag::error(&codes::TYPE_MISMATCH, span, message).label(format!("this is {found}"));
-        self.push(match first.filter(|f| *f != span) {
+        self.push(match first {
             Some(first) => d.note(first, format!("{have} since here")),
             None => d,
         });
@@ -85,6 +103,11 @@ impl Diags {
 
     pub fn bad_cast(&mut self, span: Span, from: &str, to: &str) {
         self.push(Diag::error(&codes::BAD_CAST, span, format!("{from} cannot be cast to {to}")));
+    }
+
+    /// A cast that would be possible otherwise.
+    pub fn bad_cast_but(&mut self, span: Span, from: &str, to: &str, hint: String) {
+        self.push(Diag::error(&codes::BAD_CAST, span, format!("{from} cannot be cast to {to}")).hint(hint));
     }
 
     pub fn argument_count(&mut self, span: Span, name: &str, wanted: &str, found: usize) {
@@ -141,9 +164,12 @@ impl Diags {
         self.push(if only_in.is_empty() { d } else { d.hint(format!("it works in {}", only_in.join(", "))) });
     }
 
-    pub fn discarded(&mut self, span: Span) {
+    pub fn discarded(&mut self, span: Span, may_be_assignment: bool) {
         let d = Diag::warning(&codes::DISCARDED, span, "the value is not used");
-        self.push(d.hint("write _ = before it if that is meant"));
+        self.push(d.hint(match may_be_assignment {
+            true => "== compares: write = to assign",
+            false => "write _ = before it if that is meant",
+        }));
     }
 
     pub fn unreachable(&mut self, span: Span) {
@@ -152,6 +178,29 @@ impl Diags {
 
     pub fn unused_variable(&mut self, span: Span, name: &str) {
         self.push(Diag::warning(&codes::UNUSED_VARIABLE, span, format!("${name} is never read")));
+    }
+
+    pub fn unused_map(&mut self, span: Span, name: &str) {
+        self.push(Diag::warning(&codes::UNUSED_VARIABLE, span, format!("{name} is never used")));
+    }
+
+    pub fn unassigned_variable(&mut self, span: Span, name: &str) {
+        let d = Diag::warning(
+            &codes::UNASSIGNED,
+            span,
+            format!("${name} is never assigned: it is always 0 or empty"),
+        );
+        self.push(d.hint(format!("give it a value: let ${name} = …")));
+    }
+
+    /// A comparison whose result is known.
+    pub fn always(&mut self, span: Span, result: bool, why: String, hint: Option<String>) {
+        let d = Diag::warning(&codes::ALWAYS, span, format!("this is always {result}")).label(why);
+        self.push(if let Some(hint) = hint { d.hint(hint) } else { d });
+    }
+
+    pub fn odd_arithmetic(&mut self, span: Span, message: String) {
+        self.push(Diag::warning(&codes::ODD_ARITHMETIC, span, message));
     }
 
     pub fn signs_mixed(&mut self, span: Span) {

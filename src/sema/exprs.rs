@@ -163,6 +163,8 @@ impl Checker<'_> {
                 let value = self.read_local(name, e.span);
                 match value.kind {
                     ExprKind::Local(id) => {
+                        // Who has the address may write there.
+                        self.mark_assigned(id);
                         Expr { kind: ExprKind::AddrOfLocal(id), ty: Ty::ptr(value.ty, space), span }
                     }
                     _ => error(span),
@@ -225,6 +227,7 @@ impl Checker<'_> {
 
     /// The type of a variable that is counted: 64 bits wide unless declared otherwise.
     fn step_local(&mut self, id: hir::LocalId, before: Expr, span: Span) -> Option<Ty> {
+        self.mark_assigned(id);
         match before.ty {
             Ty::Error => return None,
             Ty::Ptr { .. } => return Some(before.ty),

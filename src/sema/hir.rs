@@ -222,7 +222,7 @@ pub enum ExprKind {
         b: Box<Expr>,
     },
     /// From `e.ty` to the node's type: integers (extend, truncate), bool, enums, pointers, strings and buffers
-    /// to another length, tuples field by field, arrays of bytes to strings and integers.
+    /// to another length, tuples field by field, arrays of bytes to strings and integers, integers to arrays of as many bytes.
     Cast(Box<Expr>),
     /// What a pointer points to: a place if it is a struct or array, else the value read.
     Deref(Box<Expr>),

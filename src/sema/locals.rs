@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub struct Body {
     locals: IndexVec<LocalId, hir::Local>,
     is_read: Vec<bool>,
+    is_assigned: Vec<bool>,
     /// Names in reach, innermost block last.
     scopes: Vec<BTreeMap<String, LocalId>>,
     /// Loops around the place.
@@ -26,7 +27,14 @@ pub struct Body {
 
 impl Default for Body {
     fn default() -> Self {
-        Body { locals: IndexVec::new(), is_read: Vec::new(), scopes: Vec::new(), n_loops: 0, n_unrolled: 1 }
+        Body {
+            locals: IndexVec::new(),
+            is_read: Vec::new(),
+            is_assigned: Vec::new(),
+            scopes: Vec::new(),
+            n_loops: 0,
+            n_unrolled: 1,
+        }
     }
 }
 
@@ -65,6 +73,7 @@ impl Checker<'_> {
         let local = hir::Local { name: shown(&var.name).to_owned(), ty: Ty::Error, span: var.span };
         let id = self.body.locals.push(local);
         self.body.is_read.push(false);
+        self.body.is_assigned.push(false);
         if let Some(scope) = self.body.scopes.last_mut() {
             scope.insert(var.name.clone(), id);
         }
@@ -90,6 +99,11 @@ impl Checker<'_> {
         self.body.is_read[id.0 as usize] = true;
     }
 
+    /// Notes that something gives the variable a value, whatever comes of it.
+    pub fn mark_assigned(&mut self, id: LocalId) {
+        self.body.is_assigned[id.0 as usize] = true;
+    }
+
     /// `$x` as a value.
     pub fn read_local(&mut self, name: &str, span: Span) -> hir::Expr {
         let Some(id) = self.body.find(name) else {
@@ -104,6 +118,7 @@ impl Checker<'_> {
 
     /// Widens a variable's type for a value, or reports that it cannot be; the value as the variable holds it.
     pub fn fit_local(&mut self, id: LocalId, value: hir::Expr) -> hir::Expr {
+        self.mark_assigned(id);
         if value.ty.is_error() {
             return value;
         }
@@ -138,18 +153,37 @@ impl Checker<'_> {
     }
 
     pub fn mismatch(&mut self, what: &str, value: &hir::Expr, have: &Ty, first: Option<Span>) {
-        let (found, have) = (self.name(&value.ty), self.name(have));
+        let found = match convert::as_int(value) {
+            // What does not fit is the number, not its type.
+            Some(n) if have.is_int() && value.ty.is_int() => n.to_string(),
+            _ => self.name(&value.ty),
+        };
+        let have = self.name(have);
         self.diags.type_mismatch(value.span, what, &found, &have, first);
     }
 
+    /// Warns of variables that are not read, and of those that are read and never assigned; these are integers.
     pub fn warn_unused(&mut self) {
-        if self.probe.is_ghost {
-            return;
-        }
+        let mut unassigned = Vec::new();
         for (id, local) in self.body.locals.iter_enumerated() {
-            if !self.body.is_read[id.0 as usize] {
-                self.diags.unused_variable(local.span, &local.name);
+            let (is_read, is_assigned) =
+                (self.body.is_read[id.0 as usize], self.body.is_assigned[id.0 as usize]);
+            if !is_assigned {
+                unassigned.push(id);
             }
+            if self.probe.is_ghost {
+                continue;
+            }
+            if !is_read {
+                self.diags.unused_variable(local.span, &local.name);
+            } else if !is_assigned {
+                self.diags.unassigned_variable(local.span, &local.name);
+            }
+        }
+        for id in unassigned {
+            let span = self.body.locals[id].span;
+            // What a macro repeats has one type: if that is another one, it stays.
+            self.var_slot(id).add(&Ty::I64, Firm::Flexible, span).ok();
         }
     }
 

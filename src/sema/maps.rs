@@ -39,6 +39,8 @@ struct Info {
     known: Option<hir::Map>,
     /// Somewhere it is printed and cleared in one action.
     is_swapped: bool,
+    /// Something speaks of it besides its declaration.
+    is_used: bool,
     /// Something assigns it, be it wrongly.
     is_assigned: bool,
     /// Where it was first read in this round while nothing was known of its values.
@@ -79,6 +81,7 @@ impl Maps {
             declared: None,
             known: Some(m.clone()),
             is_swapped: false,
+            is_used: false,
             is_assigned: false,
             read_unknown: None,
         };
@@ -104,6 +107,7 @@ impl Maps {
             declared: None,
             known: None,
             is_swapped: false,
+            is_used: false,
             is_assigned: false,
             read_unknown: None,
         });
@@ -188,7 +192,9 @@ impl Checker<'_> {
 
     /// A map by its name without `@`, whatever is done with it.
     pub fn map(&mut self, name: &str, span: Span) -> MapId {
-        self.maps.enter(&format!("@{name}"), span)
+        let id = self.maps.enter(&format!("@{name}"), span);
+        self.maps.list[id].is_used = true;
+        id
     }
 
     /// An entry of a map: fixes that it has keys or has none, and widens the type of the key.
@@ -420,6 +426,9 @@ impl Checker<'_> {
         let map = &self.maps.list[id];
         if let Some(known) = &map.known {
             return known.clone();
+        }
+        if let (Some(d), false) = (&map.declared, map.is_used) {
+            self.diags.unused_map(d.span, &map.name);
         }
         let is_agg = matches!(value, Ty::Agg { .. });
         if let Some(d) = &map.declared

@@ -20,6 +20,9 @@ mod exprs;
 mod fields;
 pub mod hir;
 mod infer;
+mod kernel;
+mod leaks;
+mod lints;
 mod locals;
 mod maps;
 mod names;
@@ -69,6 +72,9 @@ pub fn check(
     cx.items(script);
     let groups = attach::groups(&mut cx, script);
     let mut diags = std::mem::take(&mut cx.diags);
+    if !cx.config.session {
+        leaks::warn(script, &mut diags);
+    }
     let probes = cx.rounds(script, &groups);
     diags.append(std::mem::take(&mut cx.diags));
     if probes.is_empty() && !diags.has_errors() {

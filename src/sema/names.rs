@@ -4,7 +4,7 @@
 
 use super::calls::MISSING;
 use super::hir::Expr;
-use super::{Checker, convert, types};
+use super::{Checker, convert, kernel, types};
 use crate::base::Span;
 use crate::lang::constants;
 use crate::ty::{EnumId, StructId, StructKind, Ty};
@@ -43,7 +43,8 @@ impl Checker<'_> {
         if let Some((v, id)) = self.world.enumerator(&mut self.types, name) {
             return Some(convert::int(v, Ty::Enum(id), span));
         }
-        let value = constants::find(name).or_else(|| self.of_machine(name))?;
+        let value =
+            constants::find(name).or_else(|| self.of_machine(name)).or_else(|| self.of_kernel(name))?;
         Some(convert::int(value, types::of_literal(value), span))
     }
 
@@ -63,8 +64,7 @@ impl Checker<'_> {
         if MISSING.contains(&name) {
             return self.diags.unsupported(span, &format!("{name} is"));
         }
-        let differs = matches!(name, "HZ" | "CONFIG_HZ" | "LINUX_VERSION_CODE") || name.starts_with("GFP_");
-        match differs {
+        match kernel::differs(name) {
             true => self.diags.differs_by_kernel(span, name),
             false => {
                 let shouts = |n: &&str| n.len() > 3 && name.starts_with(|c: char| c.is_ascii_uppercase());
@@ -83,6 +83,8 @@ mod tests {
         assert_eq!(messages("begin { @ = AF_INET6 + O_CREAT + PAGE_SIZE; }"), Vec::<String>::new());
         let said = messages("begin { @ = AF_INET66; }");
         assert!(said[0].contains("unknown name AF_INET66") && said[0].contains("AF_INET6"), "{said:?}");
-        assert!(messages("begin { @ = HZ; }")[0].starts_with("HZ differs between kernels"));
+        assert_eq!(messages("begin { @ = HZ + GFP_KERNEL + __GFP_ODD; }"), Vec::<String>::new());
+        assert!(messages("begin { @ = GFP_NOFS; }")[0].starts_with("GFP_NOFS differs between kernels"));
+        assert!(messages("begin { @ = CONFIG_NUMA; }")[0].starts_with("CONFIG_NUMA differs between kernels"));
     }
 }

@@ -91,6 +91,7 @@ impl Checker<'_> {
         let (Some(l), Some(r)) = (self.number(l, op, op_span), self.number(r, op, op_span)) else {
             return error(span);
         };
+        self.lint_arith(arith, &r, op_span);
         let ty = result_ty(arith, &l, &r);
         if types::loses_sign(&l.ty, &r.ty)
             && !matches!(arith, Arith::Shl | Arith::Shr | Arith::Sub)
@@ -141,6 +142,7 @@ impl Checker<'_> {
             self.diags.bad_operand(op_span, message);
             return error(span);
         };
+        self.lint_compare(compare, &l, &r, op_span);
         let (l, r) = (self.convert(l, &ty), self.convert(r, &ty));
         let known = match (&l.kind, &r.kind) {
             (ExprKind::Str(a), ExprKind::Str(b)) => Some(a.cmp(b)),

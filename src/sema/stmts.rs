@@ -125,7 +125,7 @@ impl Checker<'_> {
             _ => false,
         };
         if !has_effect && value.ty != Ty::Void {
-            self.diags.discarded(e.span);
+            self.diags.discarded(e.span, is_comparison_of_target(e));
         }
         Some(StmtKind::Expr(value))
     }
@@ -211,6 +211,7 @@ impl Checker<'_> {
         let value = match op {
             // A declared width stays: the result wraps, as in C.
             Some(_) if self.is_declared(id) && value.ty.is_int() && self.local_ty(id).is_int() => {
+                self.mark_assigned(id);
                 let ty = self.local_ty(id);
                 self.convert(value, &ty)
             }
@@ -249,6 +250,7 @@ impl Checker<'_> {
         };
         let value = self.number(value, op, at)?;
         let arith = update_op(op);
+        self.lint_arith(arith, &value, value.span);
         let ty = self.updated(map, arith, &value)?;
         let value = match arith {
             hir::Arith::Shl | hir::Arith::Shr => value,
@@ -316,6 +318,7 @@ impl Checker<'_> {
                 self.body.open();
                 let local = self.new_local(var, Some(Ty::I64));
                 self.mark_read(local);
+                self.mark_assigned(local);
                 let body = self.loop_body(body);
                 self.body.close();
                 Some(StmtKind::ForRange { local, from, to, body })
@@ -365,6 +368,7 @@ impl Checker<'_> {
         self.body.open();
         let local = self.new_local(var, None);
         self.mark_read(local);
+        self.mark_assigned(local);
         if let Some(ty) = &ty {
             let item = Expr { kind: ExprKind::Local(local), ty: ty.clone(), span: var.span };
             self.fit_local(local, item);
@@ -509,6 +513,12 @@ fn leaves(s: &Stmt) -> bool {
         | StmtKind::ForRange { .. }
         | StmtKind::ForMap { .. } => false,
     }
+}
+
+/// `$x == 5` and `@m == 5`, which may be meant to assign.
+fn is_comparison_of_target(e: &ast::Expr) -> bool {
+    use ast::ExprKind::{Binary, Map, Var};
+    matches!(&e.kind, Binary { op: ast::BinOp::Eq, l, .. } if matches!(l.kind, Var(_) | Map { .. }))
 }
 
 fn is_underscore(e: &ast::Expr) -> bool {

@@ -6,7 +6,7 @@ use super::{Checker, convert};
 use crate::base::Span;
 use crate::lang::probes::fields::c_int;
 use crate::syntax::ast::{Arg, ExprKind, TypeExpr, TypeKind};
-use crate::ty::{Space, StructKind, Ty};
+use crate::ty::{AggKind, Space, StructKind, Ty};
 
 /// Names of types for hints; `string` and its like take a length.
 const NAMES: &[&str] = &[
@@ -31,6 +31,21 @@ const NAMES: &[&str] = &[
     "usym_t",
 ];
 
+/// What a map can hold, by name; no variable has such a type.
+const AGGREGATIONS: &[(&str, AggKind, bool)] = &[
+    ("count_t", AggKind::Count, true),
+    ("sum_t", AggKind::Sum, true),
+    ("min_t", AggKind::Min, true),
+    ("max_t", AggKind::Max, true),
+    ("avg_t", AggKind::Avg, true),
+    ("stats_t", AggKind::Stats, true),
+    ("usum_t", AggKind::Sum, false),
+    ("umin_t", AggKind::Min, false),
+    ("umax_t", AggKind::Max, false),
+    ("uavg_t", AggKind::Avg, false),
+    ("ustats_t", AggKind::Stats, false),
+];
+
 impl Checker<'_> {
     /// The type that is written there.
     pub fn type_of(&mut self, t: &TypeExpr) -> Ty {
@@ -51,18 +66,18 @@ impl Checker<'_> {
                     Ty::Error
                 }
             },
-            TypeKind::Ptr(to) => match self.type_of(to) {
+            TypeKind::Ptr(to) => match self.part_type(to) {
                 Ty::Error => Ty::Error,
                 to => Ty::ptr(to, Space::Any),
             },
             TypeKind::Array(elem, n) => self.array_type(elem, *n, t.span),
             TypeKind::Tuple(fields) => {
-                let fields: Vec<Ty> = fields.iter().map(|f| self.type_of(f)).collect();
+                let fields: Vec<Ty> = fields.iter().map(|f| self.part_type(f)).collect();
                 if fields.iter().any(Ty::is_error) { Ty::Error } else { Ty::Tuple(fields.into()) }
             }
             TypeKind::Record(fields) => {
                 let fields: Vec<(String, Ty)> =
-                    fields.iter().map(|(n, f)| (n.name.clone(), self.type_of(f))).collect();
+                    fields.iter().map(|(n, f)| (n.name.clone(), self.part_type(f))).collect();
                 let failed = fields.iter().any(|(_, t)| t.is_error());
                 if failed { Ty::Error } else { Ty::Record(fields.into()) }
             }
@@ -103,9 +118,26 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        match self.type_of(elem) {
+        match self.part_type(elem) {
             Ty::Error => Ty::Error,
+            Ty::Void => {
+                self.diags.bad_argument(elem.span, "void has no size: there is no array of it".into());
+                Ty::Error
+            }
             elem => Ty::array(elem, n.unwrap_or(0)),
+        }
+    }
+
+    /// The type of what another type holds or points to.
+    fn part_type(&mut self, t: &TypeExpr) -> Ty {
+        match self.type_of(t) {
+            ty @ Ty::Agg { .. } => {
+                let found = self.name(&ty);
+                self.diags
+                    .bad_argument(t.span, format!("{found} is what a map holds, and no part of other types"));
+                Ty::Error
+            }
+            ty => ty,
         }
     }
 
@@ -145,7 +177,13 @@ impl Checker<'_> {
             "username_t" => Ty::Username,
             "ksym_t" => Ty::Ksym,
             "usym_t" => Ty::Usym,
-            _ => return c_int(&[name]).or_else(|| self.typedef_named(name)),
+            _ => {
+                let aggregation = || AGGREGATIONS.iter().find(|a| a.0 == name);
+                if let Some(&(_, kind, signed)) = aggregation() {
+                    return Some(Ty::Agg { kind, signed });
+                }
+                return c_int(&[name]).or_else(|| self.typedef_named(name));
+            }
         };
         Some(known)
     }

@@ -4,7 +4,7 @@ use super::tracefs;
 use crate::world::{Answer, Missing, glob};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,33 @@ pub fn n_cpus_possible() -> u32 {
 fn n_cpus(text: &str) -> Option<u32> {
     let last = text.trim().rsplit([',', '-']).next()?;
     last.parse::<u32>().ok()?.checked_add(1)
+}
+
+/// The kernel's release.
+pub fn kernel_release() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// A setting of the kernel's configuration, where the kernel or its package has that.
+pub fn kernel_setting(name: &str) -> Option<String> {
+    setting(&kernel_config()?, name).map(str::to_owned)
+}
+
+fn kernel_config() -> Option<String> {
+    let mut text = String::new();
+    if let Ok(packed) = File::open("/proc/config.gz") {
+        flate2::read::GzDecoder::new(packed).read_to_string(&mut text).ok()?;
+        return Some(text);
+    }
+    let release = kernel_release()?;
+    let paths = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
+    paths.iter().find_map(|path| fs::read_to_string(path).ok())
+}
+
+/// The text after `NAME=`.
+fn setting<'t>(config: &'t str, name: &str) -> Option<&'t str> {
+    config.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
 }
 
 /// Address of a kernel symbol, by a scan of kallsyms (up to 35 ms).

@@ -51,12 +51,21 @@ pub fn events(category: &str, name: &str) -> Answer<Vec<(String, String)>> {
 
 /// The record of one event.
 pub fn format(category: &str, name: &str) -> Answer<TracepointFormat> {
+    parse_format(&format_text(category, name)?).ok_or(Missing::No)
+}
+
+/// How its record is printed, as C has it.
+pub fn print_format(category: &str, name: &str) -> Option<String> {
+    let text = format_text(category, name).ok()?;
+    text.split_once("print fmt:").map(|(_, print)| print.trim().to_owned())
+}
+
+fn format_text(category: &str, name: &str) -> Answer<String> {
     let root = root()?;
     if !is_plain(category) || !is_plain(name) {
         return Err(Missing::No);
     }
-    let path = root.join("events").join(category).join(name).join("format");
-    parse_format(&read(&path)?).ok_or(Missing::No)
+    read(&root.join("events").join(category).join(name).join("format"))
 }
 
 /// The text of a file of tracefs.

@@ -149,6 +149,16 @@ impl World for LinuxWorld {
         self.arch().syscall(name)
     }
 
+    fn kernel_release(&self) -> Option<String> {
+        proc::kernel_release()
+    }
+    fn kernel_setting(&self, name: &str) -> Option<String> {
+        proc::kernel_setting(name)
+    }
+    fn print_format(&self, category: &str, name: &str) -> Option<String> {
+        tracefs::print_format(category, name)
+    }
+
     fn binaries(&self, target: &str, pid: Option<u32>) -> Answer<Vec<String>> {
         elf::binaries(target, pid)
     }

@@ -163,6 +163,11 @@ const EVENTS: &[Event] = &[
     ("raw_syscalls", "sys_exit", &[("long", "id", 8, 8, true), ("long", "ret", 16, 8, true)]),
 ];
 
+/// The end of what kmem:kmalloc has; one flag is an enumerator that only BTF knows.
+const FLAGS: &str = r#"(REC->gfp_flags) ? __print_flags(REC->gfp_flags, "|",
+    {( unsigned long)((( gfp_t)((((1UL))) << (10)|(((1UL)) << (11)))) | (( gfp_t)(0x40u)) | (( gfp_t)0x80u)), "GFP_KERNEL"},
+    {( unsigned long)(( gfp_t)(0x40u)), "__GFP_IO"}, {( unsigned long)(( gfp_t)(1 << TASK_STOPPED)), "__GFP_ODD"}) : "none""#;
+
 const RAW: &[&str] = &["sched_switch", "sched_wakeup", "sched_wakeup_new", "sys_enter", "sys_exit"];
 const FUNCTIONS: &[(&str, &str)] =
     &[("vmlinux", "vfs_read"), ("vmlinux", "vfs_write"), ("vmlinux", "vfs_open"), ("ext4", "ext4_sync_file")];
@@ -309,6 +314,16 @@ impl World for FixtureWorld {
             "openat" => Some(257),
             _ => None,
         }
+    }
+
+    fn kernel_release(&self) -> Option<String> {
+        Some("6.12.4-fixture".into())
+    }
+    fn kernel_setting(&self, name: &str) -> Option<String> {
+        (name == "CONFIG_HZ").then(|| "250".into())
+    }
+    fn print_format(&self, category: &str, name: &str) -> Option<String> {
+        ((category, name) == ("kmem", "kmalloc")).then(|| FLAGS.into())
     }
 
     fn binaries(&self, target: &str, _: Option<u32>) -> Answer<Vec<String>> {

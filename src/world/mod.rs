@@ -139,6 +139,20 @@ pub trait World {
     /// Places of the statically defined probes of a binary whose provider and name match.
     fn usdt_probes(&self, path: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>>;
 
+    // --- what the kernel tells in texts -------------------------------------------------------------------
+    /// Its release: `6.12.4-amd64`.
+    fn kernel_release(&self) -> Option<String> {
+        None
+    }
+    /// What it was built with: the value of `CONFIG_HZ` as its configuration has it.
+    fn kernel_setting(&self, _name: &str) -> Option<String> {
+        None
+    }
+    /// How a tracepoint's record is printed, in C: names of flags stand there with their values.
+    fn print_format(&self, _category: &str, _name: &str) -> Option<String> {
+        None
+    }
+
     // --- the rest ----------------------------------------------------------------------------------------
     /// Address of a kernel symbol.
     fn kernel_symbol(&self, name: &str) -> Answer<u64>;

@@ -212,6 +212,10 @@ impl World for SnapshotWorld {
         self.arch.syscall(name)
     }
 
+    fn kernel_release(&self) -> Option<String> {
+        Some(self.snapshot.release.clone())
+    }
+
     fn binaries(&self, _target: &str, _pid: Option<u32>) -> Answer<Vec<String>> {
         not_saved("binaries", "compile probes of binaries on the machine itself")
     }

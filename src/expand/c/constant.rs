@@ -176,3 +176,29 @@ fn apply(op: &str, l: i64, r: i64) -> Option<i64> {
         other => crate::bug!("{other} is no operator of a level"),
     })
 }
+
+/// `6.12.4-amd64` as `KERNEL_VERSION(6, 12, 4)`.
+pub fn version_code(release: &str) -> Option<i64> {
+    let number = |part: Option<&str>| {
+        let part = part?;
+        let end = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
+        part[..end].parse::<i64>().ok()
+    };
+    let mut parts = release.splitn(3, '.');
+    let (major, minor) = (number(parts.next())?, number(parts.next())?);
+    let patch = number(parts.next()).unwrap_or(0);
+    Some(major * 65536 + minor * 256 + patch.min(255))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_code;
+
+    #[test]
+    fn releases() {
+        assert_eq!(version_code("6.12.4-amd64"), Some(0x06_0c_04));
+        assert_eq!(version_code("7.0-rc1"), Some(0x07_00_00));
+        assert_eq!(version_code("5.10.300"), Some(0x05_0a_ff));
+        assert_eq!(version_code("linux"), None);
+    }
+}

@@ -12,12 +12,28 @@ mod prep;
 #[cfg(test)]
 mod tests;
 
+pub use constant::version_code;
 pub use prep::{Define, Defines, Prep};
 
 use super::Definitions;
-use crate::base::Diags;
+use crate::base::{Diags, FileId, Span};
 use crate::ty::TypeTable;
 use crate::world::World;
+
+/// The value of a constant expression of C, in which words mean what `value` says; `None` if it is none.
+pub fn value_of(text: &str, value: &mut dyn FnMut(&str) -> Option<i64>) -> Option<i64> {
+    struct Words<'f>(&'f mut dyn FnMut(&str) -> Option<i64>);
+    impl constant::Env for Words<'_> {
+        fn value(&mut self, name: &str) -> Option<i64> {
+            (self.0)(name)
+        }
+        fn size_of(&mut self, _: &[lex::Token]) -> Option<i64> {
+            None
+        }
+    }
+    let tokens = lex::tokens(text, FileId(0), 0);
+    constant::evaluate(&tokens, Span::none(), &mut Words(value)).ok()
+}
 
 /// The types that the C text which `prep` has read defines, after those that are there.
 pub fn define(

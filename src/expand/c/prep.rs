@@ -52,6 +52,8 @@ pub struct Prep<'w> {
     seen: BTreeSet<String>,
     n_made: usize,
     n_headers_open: usize,
+    /// An `#include <…>` has been warned of.
+    has_told: bool,
 }
 
 impl<'w> Prep<'w> {
@@ -64,6 +66,7 @@ impl<'w> Prep<'w> {
             seen: BTreeSet::new(),
             n_made: 0,
             n_headers_open: 0,
+            has_told: false,
         }
     }
 
@@ -173,7 +176,7 @@ impl<'w> Prep<'w> {
             }
             _ if !self.is_on() => {}
             "include" => self.include(rest.trim(), span, sources, diags),
-            "define" => self.define(rest, at, diags),
+            "define" => self.define(rest, at, span, diags),
             "undef" => {
                 self.defines.remove(first_word(rest));
             }
@@ -215,7 +218,7 @@ impl<'w> Prep<'w> {
             t.kind = Kind::Number(i64::from(is_defined));
             tokens.push(t);
         }
-        match constant::evaluate(&tokens, span, &mut InCondition) {
+        match constant::evaluate(&tokens, span, &mut InCondition(self.world)) {
             Ok(v) => v != 0,
             Err((at, message)) => {
                 bad(diags, at, &message);
@@ -224,14 +227,12 @@ impl<'w> Prep<'w> {
         }
     }
 
-    fn define(&mut self, rest: &str, at: Span, diags: &mut Diags) {
+    fn define(&mut self, rest: &str, at: Span, whole: Span, diags: &mut Diags) {
         let lead = rest.len() - rest.trim_start().len();
         let rest = &rest[lead..];
         let name = first_word(rest);
         if name.is_empty() {
-            let end = lead + rest.chars().next().map_or(0, char::len_utf8);
-            let span = if rest.is_empty() { at } else { Span { hi: at.lo + end as u32, ..at } };
-            return bad(diags, span, "#define wants a name");
+            return bad(diags, whole, "#define wants a name");
         }
         let has_params = rest[name.len()..].starts_with('(');
         let from = name.len() + lex::blank_len(&rest[name.len()..]).min(rest.len() - name.len());
@@ -244,8 +245,11 @@ impl<'w> Prep<'w> {
 
     fn include(&mut self, what: &str, span: Span, sources: &mut SourceMap, diags: &mut Diags) {
         if what.starts_with('<') {
-            let message = "#include has no effect: kernel types come from BTF";
-            diags.push(Diag::warning(&codes::NO_EFFECT, span, message));
+            if !self.has_told {
+                let message = "#include of kernel headers has no effect: kernel types come from BTF";
+                diags.push(Diag::warning(&codes::NO_EFFECT, span, message).hint("leave such lines out"));
+            }
+            self.has_told = true;
             return;
         }
         match what.strip_prefix('"').and_then(|w| w.split_once('"')) {
@@ -278,12 +282,12 @@ impl<'w> Prep<'w> {
 }
 
 /// Words in `#if` that nothing defines are 0, as in C.
-struct InCondition;
+struct InCondition<'w>(&'w dyn World);
 
-impl Env for InCondition {
+impl Env for InCondition<'_> {
     fn value(&mut self, name: &str) -> Option<i64> {
         match name {
-            "LINUX_VERSION_CODE" => None,
+            "LINUX_VERSION_CODE" => constant::version_code(&self.0.kernel_release()?),
             "true" => Some(1),
             _ => Some(0),
         }
