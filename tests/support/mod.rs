@@ -7,4 +7,5 @@ pub mod kernel_case;
 pub mod rows;
 pub mod run;
 pub mod selftest;
+pub mod tools;
 pub mod workload;

@@ -57,7 +57,7 @@ fn examples() -> Vec<Example> {
 }
 
 /// The features that the probes of a script need.
-fn needs(script: &str) -> BTreeSet<&'static str> {
+pub fn needs(script: &str) -> BTreeSet<&'static str> {
     const BY_PROVIDER: &[(&str, &[&str])] = &[
         ("tracepoint", &["tracepoint"]),
         ("rawtracepoint", &["btf"]),

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::expect::{self, Printed};
 use super::kernel_case::{End, KernelCase, Load};
+use super::tools;
 
 /// Where the programs are.
 #[derive(Debug, Clone)]
@@ -136,6 +137,7 @@ impl Variables {
         variables.set("WORK", programs.workload.display().to_string());
         variables.set("DIR", dir.display().to_string());
         variables.set("SCRIPT", dir.join("script.bt").display().to_string());
+        variables.set("EXAMPLES", tools::folder().display().to_string());
         variables
     }
     fn set(&mut self, name: &str, value: String) {
