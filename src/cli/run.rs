@@ -257,6 +257,8 @@ fn end(session: &mut Session, out: &mut Out, image: &Image, stop: Option<Stop>, 
         let printed = session.print_maps(&mut |e| out.event(e));
         result = result.and(printed);
     }
+    // A signal that comes from here on may end the process.
+    out.flush();
     if let Err(e) = result {
         say.error(&codes::SYSTEM, format!("the run could not be ended properly: {}", system_text(&e)), None);
         return 1;

@@ -56,7 +56,9 @@ impl AsFd for Signals {
 }
 
 impl Drop for Signals {
+    /// What is pending then has been seen to: the run that it would end has ended.
     fn drop(&mut self) {
+        while matches!(self.next(), Ok(Some(_))) {}
         // SAFETY: `old` is what the kernel gave us.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.old, std::ptr::null_mut()) };
     }
