@@ -120,7 +120,8 @@ fn headers(tools: &[(String, PathBuf, String)]) -> Result<(), String> {
         let head: Vec<&str> = lines.take_while(|l| l.starts_with("//")).collect();
         let starts = title.starts_with(&format!("// {stem}: "));
         let has = |what: &str| head.iter().any(|l| l.starts_with(what));
-        let is_whole = is_shebang && starts && has("// Use: awl examples/") && has("// Sample") && has("//     ");
+        let is_whole =
+            is_shebang && starts && has("// Use: awl examples/") && has("// Sample") && has("//     ");
         (!is_whole).then(|| path.display().to_string())
     });
     let wrong: Vec<String> = wrong.collect();
