@@ -34,6 +34,9 @@ const SCRIPTS: &[&str] = &[
     "begin { $i = 0; while ($i < 10) { $i++; if ($i % 3 == 0) { continue; } @q[$i] = $i * $i; } }",
     "begin { unroll(3) { @u++; } @w = @u > 2 ? 1 : 2; delete(@u); }",
     r#"begin { @d[1] = 1; @d[2] = 2; delete(@d, 1); printf("%d\n", has_key(@d, 1)); print((1, "two")); }"#,
+    // Members that a kernel may lack: libbpf decides at load.
+    r#"begin { if (has_field(curtask.tgid)) { printf("%d\n", has_field(curtask.mm)); } else { @no = curtask.pid; } }"#,
+    r#"begin { printf("%d\n", has_field(curtask.tgid) ? curtask.static_prio : curtask.no_such); }"#,
     "let @v = thread(); begin { @v = 4; @v++; @v += 10; printf(\"%d\\n\", @v); @n = delete(@v); @z = @v; }",
 ];
 

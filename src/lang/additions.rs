@@ -29,6 +29,16 @@ pub static ADDITIONS: &[Addition] = &[
         example: "tracepoint:block:block_io_start || tracepoint:block:block_rq_issue || begin { @[probe] = count(); } optional tracepoint:sched:no_such_event { @n = count(); } interval:s:1 { exit(); }",
     },
     Addition {
+        name: "counting",
+        syntax: "@x++, @x -= n",
+        doc: "Adding to and subtracting from an integer of a map (++, --, += and -=, with and without key) is atomic: \
+          no update is lost, whatever the number of CPUs. Where the value of @x++ is used, too, as in $n = @x++, it is unique to this \
+          update (from Linux 5.12 on; before, the sum is right and the value may be that of another CPU at the same time). Other operators \
+          (@x *= 2, @x |= 1) read and write in two steps. What is only counted is cheaper in an aggregation, count() or sum(), \
+          which each CPU has for itself.",
+        example: "tracepoint:syscalls:sys_enter_read { @n++; @by[comm] += args.count; $ticket = @next++; @last = $ticket; } interval:s:1 { exit(); }",
+    },
+    Addition {
         name: "thread",
         syntax: "let @x = thread();",
         doc: "A map that holds a value for each thread: @x is that of the thread that the probe runs in, 0 where none is set. \

@@ -160,6 +160,8 @@ pub trait LowerCx {
     /// Reads a member path of a kernel struct (`real_parent.tgid`) through a pointer as `task()` gives it, like
     /// an access in a script; `None` if this kernel has no such path.
     fn kernel_field(&mut self, base: Value, strukt: &str, path: &str) -> Option<Operand>;
+    /// 1 if the kernel that loads the program has the member that argument `i` names, else 0.
+    fn field_exists(&mut self, i: usize) -> Value;
     /// Reads `len` bytes (a value, bounded by `max`) into `dst`; a fault leaves zeros.
     fn read(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32);
     /// Reads a string of at most `n` bytes with its NUL into `dst`; a fault leaves zeros. Yields its length with

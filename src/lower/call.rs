@@ -217,6 +217,10 @@ impl LowerCx for CallCx<'_, '_, '_> {
         self.f.dest = None;
         v
     }
+    fn field_exists(&mut self, i: usize) -> Value {
+        let exists = self.expr(i).and_then(|e| self.f.member_exists(e));
+        exists.unwrap_or_else(|| self.f.b.iconst(1))
+    }
     fn read(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32) {
         let len = self.f.b.umin(len, max);
         self.f.read(space, dst, src, len);

@@ -207,6 +207,15 @@ impl<'a> Fx<'_, 'a> {
         Place { base: place.base, at, tag }
     }
 
+    /// Whether a member is there, as the kernel says when it loads the program; `None` if that is no question.
+    pub fn member_exists(&mut self, e: &Expr) -> Option<Value> {
+        let ExprKind::Member { base, path } = &e.kind else { return None };
+        let Ty::Struct(id) = base.ty else { return None };
+        let found = self.m.member_at(id, path);
+        let access = self.m.access(&Path::new(id).member(id, &found), &found.member.ty)?;
+        Some(self.b.core(CoreKind::Exists, access))
+    }
+
     fn element(&mut self, found: Found, array: &Ty, index: &'a Expr) -> Found {
         let Ty::Array { elem, n } = array else { crate::bug!("an element of {array:?}") };
         let place = match found {

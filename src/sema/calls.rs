@@ -1,7 +1,7 @@
 //! Calls: from a name to its row, what the row needs, what it yields.
 
 use super::args::{Slot, Slots};
-use super::{Checker, convert, hir};
+use super::{Checker, convert, guards, hir};
 use crate::base::Span;
 use crate::lang::builtins::{self, MATCH, PRINT_CLEAR, arg_number};
 use crate::lang::probes::row;
@@ -20,6 +20,9 @@ impl Checker<'_> {
     pub fn call(&mut self, name: &ast::Ident, args: &[Arg], span: Span) -> Expr {
         if name.name == "args" && args.is_empty() {
             return self.args_struct(span);
+        }
+        if name.name == guards::NAME {
+            return self.has_field(args, span);
         }
         if let Some(agg) = aggs::find(&name.name) {
             return self.stray_aggregation(agg, span);

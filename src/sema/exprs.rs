@@ -4,6 +4,7 @@
 //! Always holds: what `expr` yields has a value: no `void`, no bare word, no aggregation that cannot be read.
 
 use super::convert::{self, as_int, boolean, error, int, string};
+use super::guards::{self, Guard};
 use super::{Checker, hir, ops, types};
 use crate::base::Span;
 use crate::lang::builtins::{self, numbered};
@@ -69,7 +70,12 @@ impl Checker<'_> {
             }
             A::IncDec { op, fix, e } => self.step(*op, *fix, e, span),
             A::Binary { op, l, r, op_span } => {
-                let (l, r) = (self.expr(l), self.expr(r));
+                let guard = guards::guard_of_left(*op, l);
+                let l = self.expr(l);
+                if guard == Guard::Field && guards::known(&l) == guards::decides(*op) {
+                    return l;
+                }
+                let r = self.expr(r);
                 self.binary(*op, *op_span, l, r, span)
             }
             A::Cond { cond, then, els } => self.choice(cond, then.as_deref(), els, span),
@@ -259,8 +265,18 @@ impl Checker<'_> {
             let ty = a.ty.clone();
             return Expr { kind: ExprKind::Elvis { a: Box::new(a), b: Box::new(b) }, ty, span };
         };
+        let guard = guards::guard_of(cond);
         let cond = self.condition(cond);
-        let (then, els) = (self.any(then), self.any(els));
+        let known = if guard == Guard::Field { guards::known(&cond) } else { None };
+        if let Some(known) = known {
+            return self.any(if known { then } else { els });
+        }
+        let (a, b) = guards::branches(guard, &cond);
+        let (then, els) = match (self.guarded(a, |cx| cx.any(then)), self.guarded(b, |cx| cx.any(els))) {
+            (Some(then), Some(els)) => (then, els),
+            (Some(one), None) | (None, Some(one)) => return one,
+            (None, None) => return error(span),
+        };
         if then.ty == Ty::Void && els.ty == Ty::Void {
             return self.void_choice(cond, then, els, span);
         }

@@ -18,6 +18,7 @@ pub mod entry;
 mod errors;
 mod exprs;
 mod fields;
+mod guards;
 pub mod hir;
 mod infer;
 mod kernel;

@@ -5,6 +5,7 @@
 
 use super::convert::{error, int};
 use super::exprs::update_op;
+use super::guards::{self, Guard};
 use super::{Checker, convert, hir};
 use crate::base::Span;
 use crate::lang::sig::Effect;
@@ -287,10 +288,36 @@ impl Checker<'_> {
             out.extend(block.map(|b| Stmt { kind: StmtKind::Block(b), span }));
             return;
         }
+        let guard = guards::guard_of(&i.cond);
         let cond = self.condition(&i.cond);
+        if guard == Guard::Field {
+            return out.extend(self.guarded_if(cond, i));
+        }
         let then = self.block(&i.then);
         let els = i.els.as_deref().map(|e| self.else_block(e));
         out.push(Stmt { kind: StmtKind::If { cond, then, els }, span });
+    }
+
+    /// `if` on what the kernel has: a branch that reads what it lacks is left out.
+    fn guarded_if(&mut self, cond: Expr, i: &ast::If) -> Option<Stmt> {
+        let span = i.span;
+        let block = |b: Block| Stmt { kind: StmtKind::Block(b), span };
+        match (guards::known(&cond), i.els.as_deref()) {
+            (Some(true), _) => return Some(block(self.block(&i.then))),
+            (Some(false), els) => return els.map(|e| block(self.else_block(e))),
+            (None, _) => {}
+        }
+        let (a, b) = guards::branches(Guard::Field, &cond);
+        let then = self.guarded(a, |cx| cx.block(&i.then));
+        let Some(els) = i.els.as_deref() else {
+            let then = then?;
+            return Some(Stmt { kind: StmtKind::If { cond, then, els: None }, span });
+        };
+        match (then, self.guarded(b, |cx| cx.else_block(els))) {
+            (Some(then), Some(els)) => Some(Stmt { kind: StmtKind::If { cond, then, els: Some(els) }, span }),
+            (Some(one), None) | (None, Some(one)) => Some(block(one)),
+            (None, None) => None,
+        }
     }
 
     fn else_block(&mut self, els: &Else) -> Block {
@@ -452,7 +479,21 @@ impl Checker<'_> {
                 (None, _) => error(span),
             };
         }
+        let guard = guards::guard_of(&i.cond);
         let cond = self.condition(&i.cond);
+        let known = if guard == Guard::Field { guards::known(&cond) } else { None };
+        match (known, i.els.as_deref()) {
+            (Some(true), _) => return self.block_value(&i.then),
+            (Some(false), Some(Else::Block(b))) => return self.block_value(b),
+            (Some(false), Some(Else::If(i))) => return self.if_value(i),
+            (Some(false), None) => return Expr { ty: Ty::Void, ..int(0, Ty::Void, span) },
+            (None, _) => {}
+        }
+        if guard == Guard::Field
+            && let Some(value) = self.only_possible(&cond, i)
+        {
+            return value;
+        }
         let (then, then_ty) = self.valued(&i.then);
         let (els, els_ty) = match i.els.as_deref() {
             Some(Else::Block(b)) => self.valued(b),
@@ -472,6 +513,22 @@ impl Checker<'_> {
             return Expr { kind, ty: Ty::Void, span };
         }
         self.if_with_value(cond, then, els, span)
+    }
+
+    /// The value of the branch that is left where the other reads what the kernel lacks.
+    fn only_possible(&mut self, cond: &Expr, i: &ast::If) -> Option<Expr> {
+        let Some(Else::Block(els)) = i.els.as_deref() else { return None };
+        match guards::branches(Guard::Field, cond) {
+            (_, Guard::Field) => {
+                let is_possible = self.guarded(Guard::Field, |cx| cx.valued(els)).is_some();
+                (!is_possible).then(|| self.block_value(&i.then))
+            }
+            (Guard::Field, _) => {
+                let is_possible = self.guarded(Guard::Field, |cx| cx.valued(&i.then)).is_some();
+                (!is_possible).then(|| self.block_value(els))
+            }
+            (Guard::None, Guard::None) => None,
+        }
     }
 
     fn if_with_value(&mut self, cond: Expr, mut then: Block, mut els: Block, span: Span) -> Expr {

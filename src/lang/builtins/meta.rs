@@ -53,6 +53,16 @@ pub static ROWS: &[Builtin] = &[
         "begin { printf(\"%d\\n\", is_unsigned_integer(pid)); }",
     ),
     Builtin::func(
+        "has_field",
+        &[Param::required("member", ParamKind::Any)],
+        Ret::Is(Ty::Bool),
+        lower::has_field,
+        "Whether the kernel has a member: has_field(curtask.mm). A branch of `if`, `? :`, `&&` or `||` that this \
+         decides may read members that this kernel lacks. In an object made by -d elf the kernel that loads it \
+         decides, if the kernel here knows all members of both branches.",
+        "begin { printf(\"%d\\n\", has_field(curtask.__state) ? curtask.__state : curtask.state); }",
+    ),
+    Builtin::func(
         "is_literal",
         VALUE,
         Ret::Check(|cx| known(cx, |a| a.int.is_some() || a.literal.is_some())),

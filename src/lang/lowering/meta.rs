@@ -19,6 +19,10 @@ pub fn nothing(_: &mut dyn LowerCx) -> Operand {
     Operand::None
 }
 
+pub fn has_field(cx: &mut dyn LowerCx) -> Operand {
+    Operand::Val(cx.field_exists(0))
+}
+
 pub fn is_err(cx: &mut dyn LowerCx) -> Operand {
     let v = number(cx, 0);
     let least = cx.b().iconst(-MAX_ERRNO);
