@@ -80,6 +80,9 @@ pub enum Role {
     RoData(Vec<u8>),
 }
 
+/// The map in which a clause of a prompt counts its runs; the session keeps it with the clause.
+pub const HITS: &str = "hits of a clause";
+
 /// The meaning of a script's map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {

@@ -58,10 +58,44 @@ pub struct Image {
     pub types: TypeTable,
     pub sources: SourceMap,
     pub config: RunConfig,
+    /// What the gate holds while the programs run; see `wire::globals::GATE`.
+    pub pass: u32,
     /// Names of attach points whose failure to attach is no error.
     pub optional: Vec<String>,
     /// Text of `strftime` formats; a `Ty::Timestamp` value holds an index into it.
     pub strings: Vec<String>,
+}
+
+impl Image {
+    /// Whether a program of it uses the script's map of that name.
+    pub fn uses(&self, name: &str) -> bool {
+        let Some((id, _)) = self.maps.iter_enumerated().find(|(_, m)| m.name == name) else { return false };
+        let is_it = |kind: &RelocKind| match kind {
+            RelocKind::MapPtr(map) | RelocKind::MapValue { map, .. } => *map == id,
+            RelocKind::Core { .. } | RelocKind::Kfunc(_) | RelocKind::Func(_) | RelocKind::FuncAddr(_) => {
+                false
+            }
+        };
+        let by_action = |kind: &EventKind| match kind {
+            EventKind::PrintMap { map, .. }
+            | EventKind::Clear { map }
+            | EventKind::Zero { map }
+            | EventKind::PrintClear { map, .. } => *map == id,
+            EventKind::Printf(_)
+            | EventKind::Errorf(_)
+            | EventKind::Warnf(_)
+            | EventKind::PrintValue
+            | EventKind::Time { .. }
+            | EventKind::Join { .. }
+            | EventKind::Cat(_)
+            | EventKind::System(_)
+            | EventKind::Message { .. }
+            | EventKind::Unwatch
+            | EventKind::Exit => false,
+        };
+        let in_code = self.programs.iter().flat_map(|p| &p.relocs).any(|r| is_it(&r.kind));
+        in_code || self.events.iter().any(|e| by_action(&e.kind))
+    }
 }
 
 /// One BPF program and where it attaches.

@@ -20,11 +20,13 @@ pub mod globals {
     pub const READER_SLEEPS: u32 = 0;
     /// `u32`: exit code.
     pub const EXIT_CODE: u32 = 4;
-    /// `u64`, little-endian: [`ENABLED`] and [`EXITING`] in one load. Programs run while it is [`RUNNING`].
+    /// `u64`, little-endian: [`ENABLED`] and [`EXITING`] in one load. Programs run while it is their pass: usually
+    /// [`RUNNING`]; a clause that takes the place of another at a prompt has the next number, so that one store
+    /// stops the one and starts the other.
     pub const GATE: u32 = 8;
-    /// What `GATE` holds while programs run: `ENABLED` is 1 and `EXITING` 0.
-    pub const RUNNING: i64 = 1;
-    /// `u32`: programs of the session do nothing while this is 0 (set when all are attached; `begin`, `end` and
+    /// The pass of a script: `ENABLED` is 1 and `EXITING` 0.
+    pub const RUNNING: u32 = 1;
+    /// `u32`: programs do nothing while this is not their pass (set when all are attached; `begin`, `end` and
     /// signals ignore it).
     pub const ENABLED: u32 = 8;
     /// `u32`: 1 once `exit()` has run; programs but `begin`, `end` and signals return at once from then on.

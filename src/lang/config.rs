@@ -43,6 +43,10 @@ pub struct Config {
     pub session: bool,
     /// Number of the image's first event site (`Image::event_base`).
     pub event_base: u32,
+    /// What the gate holds while the clause's programs run (`wire::globals::GATE`).
+    pub pass: u32,
+    /// How often each clause ran is counted, in the map `image::maps::HITS`.
+    pub count_hits: bool,
     /// Names of the rows that the environment has set.
     pub locked: Vec<&'static str>,
 }
@@ -68,6 +72,8 @@ impl Default for Config {
             indirect_reads: false,
             session: false,
             event_base: 0,
+            pass: crate::image::wire::globals::RUNNING,
+            count_hits: false,
             locked: Vec::new(),
         }
     }

@@ -81,6 +81,7 @@ impl<'a> Mx<'a> {
             config: hir.config.run.clone(),
             optional: hir.optional.clone(),
             event_base: hir.config.event_base,
+            pass: hir.config.pass,
             ..Image::default()
         };
         let mut m = Mx {

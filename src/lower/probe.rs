@@ -132,7 +132,7 @@ impl<'a> Fx<'_, 'a> {
         }
         let at = self.global(globals::GATE);
         let state = self.b.load(Size::B8, at, 0);
-        let running = self.b.iconst(globals::RUNNING);
+        let running = self.b.iconst(i64::from(self.m.hir.config.pass));
         self.require(Cc::Eq, state, running);
     }
 

@@ -93,7 +93,7 @@ impl Repl {
 /// The base for what comes after an image: the maps that it has, on its types.
 pub fn base_of(image: &Image) -> Base {
     let schemas = image.maps.iter().filter_map(|m| match &m.role {
-        Role::User(schema) => Some(schema),
+        Role::User(schema) if !schema.is_internal() => Some(schema),
         _ => None,
     });
     Base { maps: schemas.map(known).collect(), types: image.types.clone() }

@@ -1,18 +1,21 @@
-//! Numbered clauses: made, listed, taken out.
+//! Numbered clauses: made, changed, switched, taken out.
 //!
 //! Always holds: a text is compiled as a whole first, so that its probes agree on their maps; then each of its
 //! probes becomes a clause of its own. Either all of a text's clauses are attached, or none.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::Repl;
 use super::build::{Entry, Part, base_of, known};
+use super::edit::Target;
 use crate::Base;
-use crate::base::{Diag, Diags, SourceMap};
+use crate::base::{Diag, Diags, FileId, SourceMap};
 use crate::cli::run::{explain, missing};
 use crate::image::Image;
 use crate::runtime::{ClauseId, LoadError};
 use crate::syntax::ast::{Item, Script};
+use crate::syntax::parse::parse;
 
 /// A clause with its number.
 pub struct Clause {
@@ -23,10 +26,17 @@ pub struct Clause {
     pub image: Rc<Image>,
     /// `None` while it is off, or where nothing can be attached.
     pub live: Option<ClauseId>,
+    /// Whether it is to be attached: so it is where that is possible.
+    pub is_on: bool,
     /// The number of the first clause that was entered together with it.
     pub first: u32,
     pub n_lost: u64,
+    /// Hits of programs that were attached for it before.
+    pub n_hits_before: u64,
 }
+
+/// What is compiled and, where that is possible, attached.
+pub type Attached = (Rc<Image>, Option<ClauseId>);
 
 impl Repl {
     /// Enters a script: its probes become clauses, the rest holds for what comes later.
@@ -34,8 +44,19 @@ impl Repl {
         let entry = Entry { name, text, items: &script.items };
         let whole = self.build(&entry, &self.base, &self.settings(), &mut |_| {});
         self.show(&whole.sources, &whole.diags);
-        let Some(whole) = whole.image else { return };
-        let base = base_of(&whole);
+        match whole.image {
+            Some(whole) => {
+                self.remember(text);
+                if !self.enter_on(base_of(&whole), name, text, script) {
+                    self.forget_step();
+                }
+            }
+            None => self.offer_change(name, text, Target::New),
+        }
+    }
+
+    /// Enters a script whose maps are known. `false` after something was said.
+    pub fn enter_on(&mut self, base: Base, name: &str, text: &str, script: &Script) -> bool {
         let n_parts = self.preamble.len();
         let (probes, rest): (Vec<&Item>, Vec<&Item>) =
             script.items.iter().partition(|i| matches!(i, Item::Probe(_)));
@@ -44,44 +65,80 @@ impl Repl {
         let first = self.next_number;
         let mut added = Vec::new();
         for probe in probes {
-            let text = item_text(text, probe);
-            let made = self.clause(name, &text, first, &base);
-            match made {
-                Some(number) => added.push(number),
-                None => {
-                    for number in added {
-                        self.take_out(number);
-                    }
-                    self.preamble.truncate(n_parts);
-                    return;
-                }
+            let number = self.next_number;
+            if !self.put(number, name, &item_text(text, probe), first, &base) {
+                added.into_iter().for_each(|n| drop(self.take_out(n)));
+                self.preamble.truncate(n_parts);
+                return false;
             }
+            added.push(number);
+            self.next_number += 1;
         }
-        self.base.types = base.types;
-        self.renew_base(&base.maps);
+        for number in &added {
+            self.announce(*number);
+        }
+        if added.is_empty() {
+            self.screen.say("noted");
+        }
+        self.base = base;
+        self.renew_base();
         self.lesson_attempt();
+        true
     }
 
-    /// Compiles and attaches one probe; its number, or `None` after something was said.
-    fn clause(&mut self, name: &str, text: &str, first: u32, base: &Base) -> Option<u32> {
-        let (image, live) = self.attach(name, text, base)?;
-        let number = self.next_number;
-        self.next_number += 1;
-        let what = image.programs.iter().next().map_or(String::new(), |p| p.title.clone());
-        let clause = Clause { name: name.to_owned(), text: text.to_owned(), image, live, first, n_lost: 0 };
+    /// Compiles and attaches one probe under this number. `false` after something was said.
+    fn put(&mut self, number: u32, name: &str, text: &str, first: u32, base: &Base) -> bool {
+        let Some((image, live)) = self.attach(name, text, base, None) else { return false };
+        let (name, text) = (name.to_owned(), text.to_owned());
+        let clause = Clause { name, text, image, live, is_on: true, first, n_lost: 0, n_hits_before: 0 };
         self.clauses.insert(number, clause);
-        let state = if live.is_some() { "" } else { ", not attached" };
-        self.screen.say(&format!("{number}: {what}{state}"));
-        Some(number)
+        true
     }
 
-    /// Compiles a probe and, where that is possible, attaches it. `None` after something was said.
-    fn attach(&mut self, name: &str, text: &str, base: &Base) -> Option<(Rc<Image>, Option<ClauseId>)> {
+    /// As it was before it was taken out.
+    pub fn put_back(&mut self, number: u32, name: &str, text: &str, first: u32) {
+        let base = self.base.clone();
+        self.put(number, name, text, first, &base);
+        self.renew_base();
+    }
+
+    fn announce(&mut self, number: u32) {
+        let Some(clause) = self.clauses.get(&number) else { return };
+        let what = clause.image.programs.iter().next().map_or("", |p| p.title.as_str());
+        let n = clause.image.programs.iter().flat_map(|p| &p.attach).count();
+        let places = if n > 1 { format!(" ({n} places)") } else { String::new() };
+        let state = if clause.live.is_some() { "" } else { ": compiled, not attached" };
+        let text = format!("{number}: {what}{places}{state}");
+        self.screen.say(&text);
+    }
+
+    /// Compiles a probe and, where that is possible, attaches it, in the place of another if one is named. `None`
+    /// after something was said.
+    pub fn attach(
+        &mut self,
+        name: &str,
+        text: &str,
+        base: &Base,
+        instead: Option<ClauseId>,
+    ) -> Option<Attached> {
         let mut config = self.settings();
+        if let (Some(session), Some(id)) = (&self.session, instead) {
+            config.pass = session.pass_after(id);
+        }
         loop {
-            let image = self.build_clause(name, text, base, &config)?;
+            let (script, _) = parse(FileId(0), text);
+            let entry = Entry { name, text, items: &script.items };
+            let built = self.build(&entry, base, &config, &mut |_| {});
+            let Some(image) = built.image else {
+                self.show(&built.sources, &built.diags);
+                return None;
+            };
             let Some(session) = &mut self.session else { return Some((image, None)) };
-            match session.add(image.clone(), self.world.as_ref()) {
+            let added = match instead {
+                Some(id) => session.replace(id, image.clone(), self.world.as_ref()),
+                None => session.add(image.clone(), self.world.as_ref()),
+            };
+            match added {
                 Ok(added) => {
                     let diags = missing(&image, &added);
                     self.show(&image.sources, &Diags { list: diags });
@@ -97,39 +154,21 @@ impl Repl {
         }
     }
 
-    /// Runs statements once, here and now.
-    pub fn run_once(&mut self, sources: SourceMap, file: crate::base::FileId, script: Script) {
-        let (base, config) = (self.base.clone(), self.settings());
-        let built = self.build_in(sources, file, script.items, (&base, &config), &mut |_| {});
-        self.show(&built.sources, &built.diags);
-        let (Some(image), Some(session)) = (built.image, &mut self.session) else { return };
-        match session.add(image.clone(), self.world.as_ref()) {
-            Ok(added) => {
-                self.pump(std::time::Duration::ZERO);
-                if let Some(session) = &mut self.session {
-                    session.remove(added.id);
-                }
-                self.base.types = image.types.clone();
-                self.renew_base(&[]);
-            }
-            Err(e) => self.show_failure(&e, Some(&image)),
+    /// Gives a clause another text. `false` after something was said.
+    pub fn change(&mut self, number: u32, text: &str, base: Base) -> bool {
+        let Some(clause) = self.clauses.get(&number) else { return false };
+        let (name, live) = (clause.name.clone(), clause.live);
+        let n_hits = live.map_or(0, |id| self.hits_of(id));
+        let Some((image, live)) = self.attach(&name, text, &base, live) else { return false };
+        // What the old programs had said last.
+        self.pump(Duration::ZERO);
+        if let Some(clause) = self.clauses.get_mut(&number) {
+            clause.n_hits_before += n_hits;
+            (clause.text, clause.image, clause.live, clause.is_on) = (text.to_owned(), image, live, true);
         }
-    }
-
-    /// Compiles the one probe that a text is; says what is wrong.
-    fn build_clause(
-        &mut self,
-        name: &str,
-        text: &str,
-        base: &Base,
-        config: &crate::lang::Config,
-    ) -> Option<Rc<Image>> {
-        let (script, _) = crate::syntax::parse::parse(crate::base::FileId(0), text);
-        let built = self.build(&Entry { name, text, items: &script.items }, base, config, &mut |_| {});
-        if built.image.is_none() {
-            self.show(&built.sources, &built.diags);
-        }
-        built.image
+        self.base = base;
+        self.renew_base();
+        true
     }
 
     pub fn show_failure(&mut self, e: &LoadError, image: Option<&Image>) {
@@ -138,40 +177,92 @@ impl Repl {
         self.show(image.map_or(&none, |i| &i.sources), &Diags { list });
     }
 
-    /// Takes the maps that live now as what later texts find; those of `made` where nothing is live.
-    fn renew_base(&mut self, made: &[crate::sema::hir::Map]) {
-        self.base.maps = match &self.session {
-            Some(session) => session.schemas().into_iter().map(known).collect(),
-            None => made.to_vec(),
-        };
+    /// Takes the maps that live now as what later texts find. Where nothing is live, those of the last text stay.
+    pub fn renew_base(&mut self) {
+        if let Some(session) = &self.session {
+            self.base.maps = session.schemas().into_iter().map(known).collect();
+        }
     }
 
     /// Detaches a clause and forgets it.
     pub fn take_out(&mut self, number: u32) -> Option<Clause> {
-        let clause = self.clauses.remove(&number)?;
-        if let (Some(session), Some(id)) = (&mut self.session, clause.live) {
-            session.remove(id);
-        }
-        Some(clause)
+        self.detach(number);
+        self.clauses.remove(&number)
     }
 
-    /// A clause has called `exit()`: what was entered with it is switched off.
+    /// Detaches a clause; its hits are kept.
+    fn detach(&mut self, number: u32) {
+        let Some(id) = self.clauses.get(&number).and_then(|c| c.live) else { return };
+        let n_hits = self.hits_of(id);
+        if let Some(session) = &mut self.session {
+            session.remove(id);
+        }
+        // What it said last is still delivered.
+        self.pump(Duration::ZERO);
+        if let Some(clause) = self.clauses.get_mut(&number) {
+            clause.n_hits_before += n_hits;
+            clause.live = None;
+        }
+    }
+
+    pub fn switch_off(&mut self, number: u32) {
+        self.detach(number);
+        if let Some(clause) = self.clauses.get_mut(&number) {
+            clause.is_on = false;
+        }
+    }
+
+    pub fn switch_on(&mut self, number: u32) {
+        let Some(clause) = self.clauses.get(&number).filter(|c| c.live.is_none()) else { return };
+        let (name, text) = (clause.name.clone(), clause.text.clone());
+        let base = self.base.clone();
+        let Some((image, live)) = self.attach(&name, &text, &base, None) else { return };
+        if let Some(clause) = self.clauses.get_mut(&number) {
+            (clause.image, clause.live, clause.is_on) = (image, live, true);
+        }
+        self.renew_base();
+    }
+
+    /// Hits of the programs that are attached now.
+    pub fn hits_of(&self, id: ClauseId) -> u64 {
+        // What cannot be read counts as nothing.
+        self.session.as_ref().and_then(|s| s.hits(id).ok()).unwrap_or(0)
+    }
+
+    /// A clause has called `exit()`: what was entered with it ends as a script does, and is switched off.
     pub fn exited(&mut self, id: ClauseId, code: u32) {
         let Some((number, first)) =
             self.clauses.iter().find(|(_, c)| c.live == Some(id)).map(|(n, c)| (*n, c.first))
         else {
             return;
         };
-        let together: Vec<u32> =
-            self.clauses.iter().filter(|(_, c)| c.first == first).map(|(n, _)| *n).collect();
-        for n in together {
-            self.take_out(n);
+        let together = |c: &Clause| c.first == first && c.live.is_some();
+        let numbers: Vec<u32> = self.clauses.iter().filter(|(_, c)| together(c)).map(|(n, _)| *n).collect();
+        let ids: Vec<ClauseId> = numbers.iter().filter_map(|n| self.clauses[n].live).collect();
+        self.run_ends(&ids);
+        self.print_maps_of(&numbers);
+        for n in &numbers {
+            self.switch_off(*n);
         }
-        self.screen.say(&format!("{number} called exit({code})"));
+        let list: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let list = list.join(" ");
+        self.screen.say(&format!("{number} called exit({code}): off now: {list}; `:on {list}` starts again"));
+    }
+
+    /// Stops clauses and runs their `end` probes.
+    fn run_ends(&mut self, ids: &[ClauseId]) {
+        let Some(session) = &mut self.session else { return };
+        if let Err(e) = session.run_end(ids) {
+            self.complain(format!("the end probes could not be run: {e}"), None);
+        }
+        self.pump(Duration::ZERO);
     }
 
     /// The numbers that an argument lists; says what is no clause.
     pub fn numbers(&mut self, arg: &str) -> Option<Vec<u32>> {
+        if arg == "all" {
+            return Some(self.clauses.keys().copied().collect());
+        }
         let mut numbers = Vec::new();
         for word in arg.split([' ', ',']).filter(|w| !w.is_empty()) {
             match word.parse().ok().filter(|n| self.clauses.contains_key(n)) {
@@ -191,7 +282,7 @@ impl Repl {
 }
 
 /// The text of an item.
-fn item_text(text: &str, item: &Item) -> String {
+pub fn item_text(text: &str, item: &Item) -> String {
     let span = match item {
         Item::CDef(d) => d.span,
         Item::Config(c) => c.span,
@@ -205,19 +296,6 @@ fn item_text(text: &str, item: &Item) -> String {
     text.get(span.range()).unwrap_or("").to_owned()
 }
 
-/// `:ls`
-pub fn ls(repl: &mut Repl, _: &str) {
-    if repl.clauses.is_empty() {
-        return repl.screen.say("no clause is attached; enter one, as in begin { printf(\"hello\\n\"); }");
-    }
-    let mut text = String::new();
-    for (number, clause) in &repl.clauses {
-        let state = if clause.live.is_some() { "on" } else { "off" };
-        text.push_str(&format!("{number:>3} {state:3} {}\n", one_line(&clause.text)));
-    }
-    repl.screen.say(&text);
-}
-
 /// A text on one line.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -225,7 +303,23 @@ pub fn one_line(text: &str) -> String {
 
 /// `:rm N...`
 pub fn rm(repl: &mut Repl, arg: &str) {
-    for n in repl.numbers(arg).unwrap_or_default() {
+    let Some(numbers) = repl.numbers(arg) else { return };
+    repl.remember(&format!(":rm {arg}"));
+    for n in numbers {
         repl.take_out(n);
     }
+}
+
+/// `:off N...`
+pub fn off(repl: &mut Repl, arg: &str) {
+    let Some(numbers) = repl.numbers(arg) else { return };
+    repl.remember(&format!(":off {arg}"));
+    numbers.into_iter().for_each(|n| repl.switch_off(n));
+}
+
+/// `:on N...`
+pub fn on(repl: &mut Repl, arg: &str) {
+    let Some(numbers) = repl.numbers(arg) else { return };
+    repl.remember(&format!(":on {arg}"));
+    numbers.into_iter().for_each(|n| repl.switch_on(n));
 }

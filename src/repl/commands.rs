@@ -1,6 +1,6 @@
 //! The commands: a row each, from which `:help`, completion and the manual are made.
 
-use super::{Repl, clauses, find, inspect, lessons, maps, meta};
+use super::{Repl, clauses, edit, find, inspect, lessons, list, maps, meta, store, undo};
 
 /// A command's row.
 pub struct Command {
@@ -33,6 +33,7 @@ pub enum Takes {
     Expression,
     /// One of these words.
     Words(&'static [&'static str]),
+    Map,
 }
 
 /// All commands, in the order in which they are shown.
@@ -81,23 +82,55 @@ pub static COMMANDS: &[Command] = &[
         name: "ls",
         args: "",
         takes: Takes::Nothing,
-        doc: "Lists the clauses with their hits and losses. A hit is a run whose predicate held.",
+        doc: "Lists the clauses: hits, losses, and runs and ns per run while :cost is on. A hit is a run whose predicate held.",
         example: ":ls",
-        run: clauses::ls,
+        run: list::ls,
     },
     Command {
         name: "rm",
         args: "N...",
         takes: Takes::Clause,
-        doc: "Takes clauses out. Their maps stay, until :drop.",
+        doc: "Takes clauses out (`all`: every one). Their maps stay, until :drop.",
         example: ":rm 1",
         run: clauses::rm,
+    },
+    Command {
+        name: "off",
+        args: "N...",
+        takes: Takes::Clause,
+        doc: "Switches clauses off: they are detached and keep their number.",
+        example: ":off 1",
+        run: clauses::off,
+    },
+    Command {
+        name: "on",
+        args: "N...",
+        takes: Takes::Clause,
+        doc: "Switches clauses on again; `begin` probes run again.",
+        example: ":on 1",
+        run: clauses::on,
+    },
+    Command {
+        name: "edit",
+        args: "N",
+        takes: Takes::Clause,
+        doc: "Puts a clause on the prompt for editing. The new one takes over without a gap; its hits go on counting.",
+        example: ":edit 1",
+        run: edit::edit,
+    },
+    Command {
+        name: "undo",
+        args: "",
+        takes: Takes::Nothing,
+        doc: "Takes back the last change: what was entered, edited, switched, taken out or dropped.",
+        example: ":undo",
+        run: undo::undo,
     },
     Command {
         name: "maps",
         args: "",
         takes: Takes::Nothing,
-        doc: "Lists the maps: kind, types of keys and values, entries, memory.",
+        doc: "Lists the maps: types of keys and values, how they are kept, entries, memory, who uses them.",
         example: ":maps",
         run: maps::list,
     },
@@ -148,6 +181,46 @@ pub static COMMANDS: &[Command] = &[
         doc: "Puts an instruction into the program of the lesson about the verifier.",
         example: ":try r0 = 0",
         run: lessons::try_instruction,
+    },
+    Command {
+        name: "watch",
+        args: "@MAP... [TIME]",
+        takes: Takes::Map,
+        doc: "Shows maps in place, anew each second or TIME, until Ctrl-C.",
+        example: ":watch @x 500ms",
+        run: maps::watch,
+    },
+    Command {
+        name: "drop",
+        args: "@MAP...",
+        takes: Takes::Map,
+        doc: "Forgets maps and what is in them. A map that a clause uses cannot go.",
+        example: ":drop @x",
+        run: maps::drop_maps,
+    },
+    Command {
+        name: "cost",
+        args: "[on|off]",
+        takes: Takes::Words(&["on", "off"]),
+        doc: "Lets the kernel count runs and time of all BPF programs, or shows what it counted. It costs some 30 ns a run.",
+        example: ":cost on",
+        run: list::cost,
+    },
+    Command {
+        name: "load",
+        args: "FILE",
+        takes: Takes::File,
+        doc: "Enters a script, or a file of commands and clauses, as if it were typed.",
+        example: ":load tool.bt",
+        run: store::load,
+    },
+    Command {
+        name: "save",
+        args: "FILE",
+        takes: Takes::File,
+        doc: "Writes macros, settings and the clauses that are on as a script that runs by itself.",
+        example: ":save tool.bt",
+        run: store::save,
     },
     Command {
         name: "quit",

@@ -101,7 +101,8 @@ impl Repl {
             }
         }
         for (id, code) in events.exits {
-            self.exited(id, code);
+            let is_clause = self.clauses.values().any(|c| c.live == Some(id));
+            if is_clause { self.exited(id, code) } else { self.leave(code as u8) }
         }
     }
 }

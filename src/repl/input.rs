@@ -62,7 +62,7 @@ pub fn read(sources: &mut SourceMap, name: &str, text: &str) -> (FileId, Input) 
     let (script, diags) = parse(file, &wrapped.text);
     sources.add(wrapped);
     if diags.has_errors() {
-        return (file, Input::Bad(diags));
+        return (file, Input::Bad(within(diags, BEFORE.len() + text.trim_end().len())));
     }
     match value(&script) {
         Some(_) => (file, Input::Expression(script)),
@@ -70,11 +70,21 @@ pub fn read(sources: &mut SourceMap, name: &str, text: &str) -> (FileId, Input) 
     }
 }
 
+/// What is found in the lines that were added is found at the end of the text.
+fn within(mut diags: Diags, end: usize) -> Diags {
+    for d in &mut diags.list {
+        if d.span.lo as usize >= end {
+            (d.span.lo, d.span.hi) = (end as u32, end as u32);
+            d.message = d.message.replace("found `}`", "found the end of the text");
+        }
+    }
+    diags
+}
+
 /// The text as the body of a probe. The lines that were added are no lines to messages.
 fn wrapped(name: &str, text: &str) -> Source {
     let mut source = Source::new(name, format!("{BEFORE}{text}{AFTER}"));
     source.line_starts.remove(0);
-    source.line_starts.pop();
     source
 }
 
@@ -200,10 +210,10 @@ mod tests {
     #[test]
     fn places_are_those_of_what_was_typed() {
         let mut sources = SourceMap::new();
-        let (_, input) = read(&mut sources, "prompt", "1 + +");
+        let (_, input) = read(&mut sources, "prompt", "1 +");
         let Input::Bad(diags) = input else { panic!() };
-        let span = diags.list[0].span;
-        assert_eq!(sources.place(span).0, "prompt");
-        assert_eq!(sources.place(span).1, 1);
+        let d = &diags.list[0];
+        assert_eq!(sources.place(d.span), ("prompt", 1, 4));
+        assert!(d.message.ends_with("found the end of the text"), "{}", d.message);
     }
 }

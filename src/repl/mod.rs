@@ -11,6 +11,8 @@
 //! | `input` | what a text is |
 //! | `build` | a text compiled on top of what is there |
 //! | `clauses` | numbered clauses: made, listed, taken out |
+//! | `edit`, `undo` | clauses changed, and changes taken back |
+//! | `list`, `maps`, `store`, `files` | tables; maps shown and watched; scripts and the user's files |
 //! | `events` | output of probes on its way to the screen |
 //! | `view` | what completion sees of all this |
 
@@ -18,7 +20,9 @@ mod build;
 mod clauses;
 mod commands;
 pub mod complete;
+mod edit;
 mod editor;
+mod eval;
 mod events;
 mod files;
 mod find;
@@ -26,9 +30,12 @@ mod highlight;
 mod input;
 mod inspect;
 pub mod lessons;
+mod list;
 mod maps;
 mod meta;
 mod screen;
+mod store;
+mod undo;
 mod view;
 
 use std::collections::BTreeMap;
@@ -76,6 +83,13 @@ pub struct Repl {
     /// The maps that live, with their types.
     pub base: Base,
     pub course: lessons::Course,
+    /// Keeps the kernel's statistics on.
+    pub stats: Option<std::os::fd::OwnedFd>,
+    /// What `:undo` goes back to, the oldest first.
+    pub steps: Vec<undo::Step>,
+    /// Ctrl-C was pressed while an answer was made.
+    pub is_interrupted: bool,
+    history: files::History,
     /// The status to leave with, once that is decided.
     leaving: Option<u8>,
     /// What the next prompt is, where it is not the usual one.
@@ -114,7 +128,7 @@ pub fn run(options: &Options, say: Say) -> u8 {
 
 /// `Err` is the status after something was said.
 fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
-    let config = lang::Config { session: true, ..source::settings(options, &say)? };
+    let config = lang::Config { session: true, count_hits: true, ..source::settings(options, &say)? };
     let world: Rc<dyn World> = Rc::from(source::world(options, &say)?);
     let failed = |what: &str, e: &io::Error| {
         say.error(&codes::SYSTEM, format!("{what}: {e}"), None);
@@ -122,13 +136,15 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     };
     let waker = Waker::new().map_err(|e| failed("eventfd", &e))?;
     let (session, obstacle) = session(options, &say, &waker)?;
+    let user = files::User::current();
+    let (history, lines, distrust) = files::History::open(user.as_ref());
     let view = SharedView::default();
     let theirs = options.clone();
     let setup = Setup {
         view: view.clone(),
         waker: waker.clone(),
         color: say.color,
-        history: Vec::new(),
+        history: lines,
         // What is wrong with it was said above.
         world: Arc::new(move || {
             let silent = Say { color: Color::Never, warnings: Warnings::Silent };
@@ -151,10 +167,16 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         preamble: Vec::new(),
         base: Base::default(),
         course: lessons::Course::new(None),
+        stats: None,
+        steps: Vec::new(),
+        is_interrupted: false,
+        history,
         leaving: None,
         next_prompt: None,
     };
     repl.greet();
+    distrust.into_iter().for_each(|why| repl.complain(why, None));
+    repl.start_up(user.as_ref());
     let status = repl.answer_all(&editor);
     repl.finish();
     Ok(status)
@@ -196,12 +218,25 @@ impl Repl {
         }
     }
 
+    /// Runs the user's `.awlrc`.
+    fn start_up(&mut self, user: Option<&files::User>) {
+        match user.and_then(files::startup) {
+            Some((name, Ok(text))) => self.run_text(&name, &text),
+            Some((name, Err(e))) => self.complain(format!("{name} is not used: {}", files::words(&e)), None),
+            None => {}
+        }
+    }
+
     /// Asks and answers until it is time to leave; the exit status.
     fn answer_all(&mut self, editor: &Editor) -> u8 {
         let mut then = self.ask(editor);
         loop {
             self.wait();
             while let Some(typed) = editor.typed() {
+                self.is_interrupted = false;
+                if let (Typed::Text(text), None) = (&typed, &then) {
+                    self.history.add(text);
+                }
                 match (typed, then.take()) {
                     (Typed::End, _) => self.leave(0),
                     (Typed::Interrupt, _) => {}
@@ -264,9 +299,8 @@ impl Repl {
             Input::Nothing => {}
             Input::Command(name, rest) => self.command(&name, &rest),
             Input::Script(script) => self.enter(name, text, &script),
-            Input::Statements(script) | Input::Expression(script) => {
-                self.run_once(sources, file, script);
-            }
+            Input::Statements(script) => self.run_once(sources, file, script.items),
+            Input::Expression(script) => self.evaluate(sources, file, script),
             Input::Bad(diags) => self.show(&sources, &diags),
         }
     }
@@ -300,6 +334,24 @@ impl Repl {
         self.show(&SourceMap::new(), &Diags { list: vec![diag] });
     }
 
+    /// Says why nothing can be attached.
+    pub fn complain_obstacle(&mut self) {
+        if let Some((why, hint)) = self.obstacle.clone() {
+            self.complain(why, Some(hint));
+        }
+    }
+
+    /// Rows and columns of the terminal.
+    pub fn size(&self) -> (usize, usize) {
+        use std::os::fd::AsFd;
+        let (rows, columns) = crate::sys::term::size(io::stdout().as_fd());
+        (rows.into(), columns.into())
+    }
+
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
     /// Lets one key put this text on the prompt.
     pub fn offer_example(&mut self, text: &str) {
         self.view.change(|v| v.example = Some(text.to_owned()));
@@ -330,8 +382,8 @@ impl Repl {
             session.resume();
         }
         match stop {
-            // Ctrl-C while an answer was being made; there is nothing to stop any more.
-            Stop::Signal(libc::SIGINT) => {}
+            // Ctrl-C while an answer is being made.
+            Stop::Signal(libc::SIGINT) => self.is_interrupted = true,
             Stop::Signal(_) => self.leave(0),
             Stop::TargetEnded(_) => {
                 self.screen.say("the process that is traced has ended; its clauses stay, without hits");

@@ -49,6 +49,10 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     texts: VecDeque<String>,
+    /// What stands below all that was printed, drawn anew when it changes.
+    block: String,
+    /// Lines of it that stand there now.
+    n_drawn: usize,
     is_printing: bool,
     is_closed: bool,
 }
@@ -112,6 +116,19 @@ impl Screen {
     /// Whether [`Screen::tick`] has something to do soon.
     pub fn waits(&self) -> bool {
         !self.open.is_empty() || self.n_left_out > 0
+    }
+
+    /// Shows whole lines in place of those shown by the last call; output appears above them.
+    pub fn set_block(&mut self, text: String) {
+        lock(&self.shared.queue).block = text;
+        self.push(String::new());
+    }
+
+    /// Leaves the block where it is: what comes next is printed below it.
+    pub fn keep_block(&mut self) {
+        self.flush();
+        let mut queue = lock(&self.shared.queue);
+        (queue.block, queue.n_drawn) = (String::new(), 0);
     }
 
     /// Waits until all that was said is on the terminal.
@@ -185,7 +202,16 @@ fn work(shared: &Shared, mut print: Print) {
         drop(queue);
         // What comes in quick succession is drawn together.
         std::thread::sleep(DRAW_EACH.saturating_sub(last.elapsed()));
-        let text: String = lock(&shared.queue).texts.drain(..).collect();
+        let mut queue = lock(&shared.queue);
+        let texts: String = queue.texts.drain(..).collect();
+        let text = match (queue.n_drawn, queue.block.as_str()) {
+            (0, "") => texts,
+            (0, block) => format!("{texts}{block}"),
+            // Up to the first line of the block, and all below it cleared.
+            (n, block) => format!("\x1b[{n}A\r\x1b[J{texts}{block}"),
+        };
+        queue.n_drawn = queue.block.matches('\n').count();
+        drop(queue);
         print(text);
         last = Instant::now();
         lock(&shared.queue).is_printing = false;
@@ -272,6 +298,21 @@ mod tests {
         s.flush();
         assert_eq!(*lock(&seen), "ab\nc\n");
         assert!(!s.waits());
+    }
+
+    #[test]
+    fn a_block_is_drawn_in_place() {
+        let (mut s, seen) = screen();
+        s.set_block("a\nb\n".into());
+        s.flush();
+        s.output(b"event\n");
+        s.flush();
+        s.set_block("c\n".into());
+        s.keep_block();
+        s.say("after");
+        s.flush();
+        let want = "a\nb\n\x1b[2A\r\x1b[Jevent\na\nb\n\x1b[2A\r\x1b[Jc\nafter\n";
+        assert_eq!(*lock(&seen), want);
     }
 
     #[test]

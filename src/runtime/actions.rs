@@ -134,12 +134,13 @@ impl Session {
     /// The statement that emitted a record, by the record's first word.
     fn site_of(&self, bytes: &[u8]) -> Option<(ClauseId, &Clause, &EventSite)> {
         let number = u32::from_ne_bytes(*bytes.first_chunk::<4>()?);
-        let (id, clause) = self.clauses.iter().find(|(_, c)| {
+        let live = self.clauses.iter().map(|(id, c)| (*id, c));
+        let (id, clause) = live.chain(self.retired.iter().map(|r| (r.id, &r.clause))).find(|(_, c)| {
             let base = c.image.event_base;
             (base..base + c.image.events.len() as u32).contains(&number)
         })?;
         let site = clause.image.events.get(EventId::new((number - clause.image.event_base) as usize))?;
-        Some((*id, clause, site))
+        Some((id, clause, site))
     }
 }
 

@@ -8,11 +8,11 @@ use super::error::{LoadError, Problem};
 use super::load::{self, Debug, Loaded, Loader};
 use super::losses::Counters;
 use super::maps::LiveMap;
-use super::shared::Shared;
+use super::shared::{Memory, Shared};
 use super::stacks::StackMaps;
 use crate::attach::{self, AttachError, Cx, Detach, Link, Order};
 use crate::base::IndexVec;
-use crate::image::wire::globals;
+use crate::image::wire;
 use crate::image::{Attach, Image, Map, MapId, Role};
 use crate::world::World;
 
@@ -23,6 +23,8 @@ pub struct ClauseId(pub u32);
 /// See the module.
 pub struct Clause {
     pub image: Rc<Image>,
+    /// Its gate, and what else its programs share with us.
+    pub globals: Rc<Memory>,
     /// `None` for maps that the session owns.
     pub maps: IndexVec<MapId, Option<Rc<LiveMap>>>,
     pub counters: Counters,
@@ -49,6 +51,7 @@ impl Clause {
     /// Makes the maps and loads the programs for the points that are wanted; attaches nothing. The loader serves [`Clause::attach`].
     pub fn load<'a>(
         image: &'a Rc<Image>,
+        globals: &Rc<Memory>,
         shared: &Shared,
         stacks: &mut StackMaps,
         user_map: &FindMap,
@@ -60,7 +63,7 @@ impl Clause {
         let mut loader = Loader { image, maps: IndexVec::new(), world, debug: Debug::load(image) };
         let mut maps = IndexVec::new();
         for map in image.maps.iter() {
-            let (fd, live) = open_map(map, shared, &counters, stacks, user_map)?;
+            let (fd, live) = open_map(map, (globals, shared), &counters, stacks, user_map)?;
             loader.maps.push(fd);
             maps.push(live);
         }
@@ -77,7 +80,8 @@ impl Clause {
             }
         }
         let links = Vec::new();
-        Ok((Clause { image: image.clone(), maps, counters, programs, links, missing }, loader))
+        let (image, globals) = (image.clone(), globals.clone());
+        Ok((Clause { image, globals, maps, counters, programs, links, missing }, loader))
     }
 
     /// Attaches all programs so that blocks fire in the order of the script. Returns what failed.
@@ -159,6 +163,13 @@ impl Clause {
         self.links.retain(|l| l.watched != Some(addr));
     }
 
+    /// Whether an image's event sites bear numbers of this clause's.
+    pub fn shares_events(&self, image: &Image) -> bool {
+        let numbers = |i: &Image| (i.event_base, i.event_base + i.events.len() as u32);
+        let ((a, a_end), (b, b_end)) = (numbers(&self.image), numbers(image));
+        a.max(b) < a_end.min(b_end)
+    }
+
     pub fn detaches_slowly(&self) -> bool {
         self.links.iter().any(|l| l.detach == Detach::Slow)
     }
@@ -167,7 +178,7 @@ impl Clause {
 /// The descriptor of a map, and the map itself where the clause holds it.
 fn open_map(
     map: &Map,
-    shared: &Shared,
+    (globals, shared): (&Memory, &Shared),
     counters: &Counters,
     stacks: &mut StackMaps,
     user_map: &FindMap,
@@ -177,10 +188,10 @@ fn open_map(
     let raw = |fd: std::os::fd::BorrowedFd| fd.as_raw_fd();
     let existing = match &map.role {
         Role::Globals => {
-            if map.value_size != globals::BYTES {
+            if map.value_size != wire::globals::BYTES {
                 crate::bug!("globals of {} bytes", map.value_size)
             }
-            return Ok((raw(shared.globals.map.as_fd()), None));
+            return Ok((raw(globals.map.as_fd()), None));
         }
         Role::Output => {
             return Ok((shared.output().map_or_else(none, |ring| raw(ring.map.as_fd())), None));

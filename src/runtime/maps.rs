@@ -68,6 +68,17 @@ impl LiveMap {
         self.map.as_fd().as_raw_fd()
     }
 
+    /// Bytes of memory that the kernel counts for it; `None` where it does not tell.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        let of = |map: &Map| {
+            let path = format!("/proc/self/fdinfo/{}", map.as_fd().as_raw_fd());
+            let text = std::fs::read_to_string(path).ok()?;
+            text.lines().find_map(|l| l.strip_prefix("memlock:")?.trim().parse::<u64>().ok())
+        };
+        let inner = self.inner.borrow().as_ref().map_or(Some(0), of)?;
+        Some(of(&self.map)? + inner)
+    }
+
     /// The value of an element by its bytes, for maps that are no script's.
     pub fn lookup(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
         self.map.lookup(key)

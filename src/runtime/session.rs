@@ -16,7 +16,9 @@ use super::event::{Body, Event, Loss, MapView};
 use super::maps::LiveMap;
 use super::names::Names;
 use super::procmaps::{self, ProcMaps};
-use super::shared::{Fresh, Shared};
+use super::prompt::Retired;
+use super::reaper::Reaper;
+use super::shared::{Fresh, Memory, Shared};
 use super::stacks::StackMaps;
 use super::stream::{self, Flow};
 use super::symbols::Symbols;
@@ -100,7 +102,7 @@ pub struct Session {
     pub(super) shared: Shared,
     pub(super) clauses: BTreeMap<ClauseId, Clause>,
     /// Script maps by name, as long as a clause holds them, with the image that made them.
-    user_maps: BTreeMap<String, (Rc<LiveMap>, Rc<Image>)>,
+    pub(super) user_maps: BTreeMap<String, (Rc<LiveMap>, Rc<Image>)>,
     pub(super) stacks: StackMaps,
     pub(super) symbols: RefCell<Symbols>,
     pub(super) names: RefCell<Names>,
@@ -121,7 +123,9 @@ pub struct Session {
     /// When losses were last told, and when the kernel was last asked for skipped runs.
     last_losses: Cell<Instant>,
     last_skips: Cell<Instant>,
-    life: Life,
+    pub(super) life: Life,
+    pub(super) reaper: Reaper,
+    pub(super) retired: Vec<Retired>,
     /// Makes `poll` return.
     waker: Option<Waker>,
 }
@@ -193,6 +197,8 @@ impl Session {
             last_losses: Cell::new(long_ago()),
             last_skips: Cell::new(Instant::now()),
             life: config.life,
+            reaper: Reaper::default(),
+            retired: Vec::new(),
             waker: None,
         })
     }
@@ -214,9 +220,25 @@ impl Session {
 
     /// Loads a clause, runs its `begin` programs, attaches it. On failure nothing of it is left.
     pub fn add(&mut self, image: Rc<Image>, world: &dyn World) -> Result<Added, LoadError> {
-        if image.event_base != self.next_event {
-            crate::bug!("image has event base {}, not {}", image.event_base, self.next_event)
+        self.add_behind(None, image, world)
+    }
+
+    /// Adds a clause with these globals, or with what it gets by itself.
+    pub(super) fn add_behind(
+        &mut self,
+        globals: Option<Rc<Memory>>,
+        image: Rc<Image>,
+        world: &dyn World,
+    ) -> Result<Added, LoadError> {
+        if self.clauses.values().any(|c| c.shares_events(&image)) {
+            crate::bug!("image has event base {}, which is taken", image.event_base)
         }
+        let takes_over = globals.is_some();
+        let globals = match (globals, self.life) {
+            (Some(globals), _) => globals,
+            (None, Life::Script) => self.shared.globals.clone(),
+            (None, Life::Prompt) => self.shared.own_globals().map_err(|e| map_error(".globals", &e))?,
+        };
         self.need_rings(&image)?;
         self.need_processes(&image);
         let on_demand = self.on_demand;
@@ -226,7 +248,8 @@ impl Session {
         limits::raise_files(FILES_MIN + 3 * (n_points + image.maps.len()) as u64);
         let maps = &self.user_maps;
         let user_map = |map: &Map| shared_map(maps, map);
-        let loaded = Clause::load(&image, &self.shared, &mut self.stacks, &user_map, world, &wanted);
+        let loaded =
+            Clause::load(&image, &globals, &self.shared, &mut self.stacks, &user_map, world, &wanted);
         let (mut clause, loader) = loaded?;
         let begin_failed = |e| LoadError::System(Problem::new("begin cannot be run", &e));
         clause.run(|p| *p == Attach::Begin).map_err(begin_failed)?;
@@ -237,22 +260,38 @@ impl Session {
         let n_failed: usize = errors.iter().map(|e| e.points.len()).sum();
         let n_attached = count_attached(&image, errors.iter().chain(&left_out));
         let missing = match image.config.missing_probes {
-            MissingProbes::Error if !errors.is_empty() => return Err(LoadError::Attach(errors)),
-            _ if n_failed > 0 && n_failed + n_left_out == n_points => return Err(LoadError::Attach(errors)),
-            _ if n_points > 0 && n_left_out == n_points => return Err(LoadError::Attach(left_out)),
-            MissingProbes::Ignore => Vec::new(),
-            MissingProbes::Error | MissingProbes::Warn => errors,
+            MissingProbes::Error if !errors.is_empty() => Err(errors),
+            _ if n_failed > 0 && n_failed + n_left_out == n_points => Err(errors),
+            _ if n_points > 0 && n_left_out == n_points => Err(left_out.clone()),
+            MissingProbes::Ignore => Ok(Vec::new()),
+            MissingProbes::Error | MissingProbes::Warn => Ok(errors),
+        };
+        drop(loader);
+        let missing = match missing {
+            Ok(missing) => missing,
+            Err(errors) => {
+                self.give_up(clause);
+                return Err(LoadError::Attach(errors));
+            }
         };
         for (spec, live) in image.maps.iter().zip(clause.maps.iter()) {
-            if let (Role::User(_), Some(live)) = (&spec.role, live) {
+            if let (Role::User(schema), Some(live)) = (&spec.role, live)
+                && !schema.is_internal()
+            {
                 self.user_maps.entry(spec.name.clone()).or_insert_with(|| (live.clone(), image.clone()));
             }
         }
         let id = ClauseId(self.next_clause);
         self.next_clause += 1;
-        self.next_event += image.events.len() as u32;
+        self.next_event = self.next_event.max(image.event_base + image.events.len() as u32);
+        let gate = &globals.mem;
+        match self.life {
+            // What else is in the gate stays: `begin` may have called `exit()`.
+            Life::Script => gate.store_u32(globals::ENABLED as usize, globals::RUNNING),
+            Life::Prompt if takes_over => gate.store_u64(globals::GATE as usize, u64::from(image.pass)),
+            Life::Prompt => gate.store_u32(globals::ENABLED as usize, image.pass),
+        }
         self.clauses.insert(id, clause);
-        self.shared.set(globals::ENABLED, 1);
         Ok(Added { id, n_attached, missing, left_out })
     }
 
@@ -281,14 +320,6 @@ impl Session {
     /// Lets the `-c` command run.
     pub fn release(&mut self) -> Result<(), LoadError> {
         self.target.release().map_err(|e| LoadError::System(Problem::new("the command cannot be run", &e)))
-    }
-
-    /// Takes a clause out: detaches it, forgets its maps unless another clause holds them.
-    pub fn remove(&mut self, id: ClauseId) {
-        self.clauses.remove(&id);
-        if self.life == Life::Script {
-            self.user_maps.retain(|_, (map, _)| Rc::strong_count(map) > 1);
-        }
     }
 
     /// Hands on events until `timeout` is over or something has come. Yields why to stop, if there is a reason;
@@ -352,15 +383,25 @@ impl Session {
 
     /// Waits, so that producers wake us.
     fn sleep(&self, left: Duration) -> io::Result<Vec<u64>> {
-        self.shared.set(globals::READER_SLEEPS, 1);
+        self.set_everywhere(globals::READER_SLEEPS, 1);
         let rings = [self.shared.output(), self.shared.control()];
         let has_more = rings.iter().flatten().any(|r| r.reader.borrow().has_more());
         // A record that is reserved only is waited for by looking again soon.
         let wait = if has_more { Duration::from_millis(1) } else { left.min(SLEEP_MAX) };
         // epoll counts whole milliseconds.
         let news = self.poller.wait(wait.max(Duration::from_millis(1)));
-        self.shared.set(globals::READER_SLEEPS, 0);
+        self.set_everywhere(globals::READER_SLEEPS, 0);
         news
+    }
+
+    /// Sets a field of all globals.
+    fn set_everywhere(&self, field: u32, value: u32) {
+        self.shared.set(field, value);
+        if self.life == Life::Prompt {
+            for clause in self.clauses.values() {
+                clause.globals.mem.store_u32(field as usize, value);
+            }
+        }
     }
 
     /// Signals and the end of the target.
@@ -394,7 +435,7 @@ impl Session {
 
     /// Detaches everything, runs the `end` programs, hands on the last events. Maps can be read afterwards.
     pub fn finish(&mut self, take: &mut dyn FnMut(Event)) -> io::Result<()> {
-        self.shared.set(globals::ENABLED, 0);
+        self.set_everywhere(globals::ENABLED, 0);
         match self.stop.get() {
             // What was emitted after `exit()` is dropped.
             Some(Stop::Exit(_)) => stream::drop_pending(&self.shared),
@@ -416,7 +457,7 @@ impl Session {
     /// Drops all links. Those that the kernel takes long for are left to a child process, so that we need not
     /// wait; their programs do nothing by then.
     fn detach(&mut self) {
-        let is_slow = self.clauses.values().any(Clause::detaches_slowly);
+        let is_slow = self.clauses.values().any(Clause::detaches_slowly) || self.reaper.is_busy();
         // If there is no child, detaching takes its time here.
         let keeper = if is_slow { process::leave_descriptors_behind().ok() } else { None };
         for clause in self.clauses.values_mut() {
@@ -445,8 +486,7 @@ impl Session {
     /// The entries of a script's map (its name with the `@`), sorted and looked up.
     pub fn read_map(&self, name: &str) -> io::Result<Option<MapView<'_>>> {
         let Some((map, image)) = self.user_maps.get(name) else { return Ok(None) };
-        let Some(schema) = schema(&map.spec).filter(|s| s.storage != Storage::Thread && !s.is_internal())
-        else {
+        let Some(schema) = schema(&map.spec).filter(|s| s.storage != Storage::Thread) else {
             return Ok(None);
         };
         let values = Values { session: self, image };
@@ -535,7 +575,7 @@ impl Session {
 impl Drop for Session {
     /// As at the end: slow links must not keep the process.
     fn drop(&mut self) {
-        self.shared.set(globals::ENABLED, 0);
+        self.set_everywhere(globals::ENABLED, 0);
         self.detach();
     }
 }

@@ -1,10 +1,12 @@
-//! What all clauses of a session share: the mapped globals and the two rings.
+//! What all clauses of a session share: the two rings, and the mapped globals, of which a prompt's clauses have
+//! their own.
 //!
 //! Always holds: a ring exists once an image needs it, and every program of the session has the same one.
 
 use std::cell::OnceCell;
 use std::io;
 use std::os::fd::AsFd;
+use std::rc::Rc;
 
 use crate::image::MapKind;
 use crate::image::maps::F_MMAPABLE;
@@ -12,6 +14,7 @@ use crate::image::wire::globals;
 use crate::sys::bpfmap::{Map, MapSpec};
 use crate::sys::mem::{Access, Mapping, page_bytes};
 use crate::sys::ringbuf::RingReader;
+use crate::sys::time;
 
 /// An array of one value that this process sees as memory.
 pub struct Memory {
@@ -67,15 +70,26 @@ const CONTROL_BYTES: u32 = 256 << 10;
 
 /// See the module.
 pub struct Shared {
-    pub globals: Memory,
+    pub globals: Rc<Memory>,
     output: OnceCell<Ring>,
     control: OnceCell<Ring>,
 }
 
 impl Shared {
     pub fn new() -> io::Result<Shared> {
-        let globals = Memory::new("globals", globals::BYTES as usize)?;
+        let globals = Rc::new(Memory::new("globals", globals::BYTES as usize)?);
         Ok(Shared { globals, output: OnceCell::new(), control: OnceCell::new() })
+    }
+
+    /// Globals for one clause alone, with the same contents; its gate is shut.
+    pub fn own_globals(&self) -> io::Result<Rc<Memory>> {
+        let own = Memory::new("globals", globals::BYTES as usize)?;
+        for at in (0..globals::BYTES as usize).step_by(8) {
+            own.mem.store_u64(at, self.globals.mem.load_u64(at));
+        }
+        own.mem.store_u64(globals::GATE as usize, 0);
+        own.mem.store_u64(globals::START_NS as usize, time::boot_ns());
+        Ok(Rc::new(own))
     }
 
     pub fn output(&self) -> Option<&Ring> {

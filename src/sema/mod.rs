@@ -20,6 +20,7 @@ mod exprs;
 mod fields;
 mod guards;
 pub mod hir;
+mod hits;
 mod infer;
 mod kernel;
 mod leaks;
@@ -65,6 +66,10 @@ pub fn check(
     known: &[hir::Map],
     defs: &Definitions,
 ) -> (hir::Program, Diags) {
+    let known = match config.count_hits {
+        true => &[known, &[hits::map()]].concat(),
+        false => known,
+    };
     let rewritten = entry::without(script, sources, world, known.len() as u32);
     let (script, keeps) = rewritten.as_ref().map_or((script, &[][..]), |(s, keeps)| (s, keeps));
     let mut cx = Checker::new(sources, world, config, known, defs);
@@ -227,6 +232,7 @@ impl<'a> Checker<'a> {
         self.body = Body::default();
         let cond = clause.pred.as_ref().map(|p| self.condition(p));
         let mut body = self.block(&clause.body);
+        hits::count(self, &mut body);
         if let Some(cond) = cond {
             let span = clause.span;
             let kind = hir::StmtKind::If { cond, then: body, els: None };

@@ -321,12 +321,37 @@ pub fn translation(program: BorrowedFd) -> io::Result<Translation> {
     })
 }
 
+/// What the kernel says of a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ProgramFacts {
+    /// While statistics were on.
+    pub n_runs: u64,
+    pub time_ns: u64,
+    /// Of machine code.
+    pub code_bytes: u64,
+}
+
+pub fn program_facts(program: BorrowedFd) -> io::Result<ProgramFacts> {
+    let info = program_info(program)?;
+    Ok(ProgramFacts {
+        n_runs: info.run_cnt,
+        time_ns: info.run_time_ns,
+        code_bytes: u64::from(info.jited_prog_len),
+    })
+}
+
 fn program_info(program: BorrowedFd) -> io::Result<libbpf_sys::bpf_prog_info> {
     let mut info = libbpf_sys::bpf_prog_info::default();
     let mut len = size_of::<libbpf_sys::bpf_prog_info>() as u32;
     // SAFETY: `info` has `len` bytes.
     check(unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program.as_raw_fd(), &mut info, &mut len) })?;
     Ok(info)
+}
+
+/// Lets the kernel count runs and time of all programs, as long as the descriptor is open (kernel 5.8).
+pub fn enable_stats() -> io::Result<OwnedFd> {
+    // SAFETY: takes a number only.
+    owned(unsafe { libbpf_sys::bpf_enable_stats(libbpf_sys::BPF_STATS_RUN_TIME) })
 }
 
 /// The kernel takes 15 bytes of letters, digits, `_` and `.`.

@@ -74,7 +74,7 @@ pub fn pick<'a>(names: impl Iterator<Item = &'a str>, typed: &str, limit: usize)
 }
 
 /// The best of what fits, in order, and how many more there are.
-pub fn best<'a>(mut fits: Vec<(Rank, &'a str)>, limit: usize) -> (Vec<&'a str>, usize) {
+pub fn best(mut fits: Vec<(Rank, &str)>, limit: usize) -> (Vec<&str>, usize) {
     if fits.iter().any(|(rank, _)| *rank == Rank::Prefix) {
         fits.retain(|(rank, _)| *rank == Rank::Prefix);
         // In the order of the alphabet, as lists of one prefix are read.

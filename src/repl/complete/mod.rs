@@ -87,6 +87,7 @@ fn argument(cx: &Cx<'_>, command: &str, start: usize, args: &str) -> Completion 
         Takes::Clause => words::clauses(cx, word),
         Takes::Topic => words::topics(word),
         Takes::Struct => words::structs(cx, word),
+        Takes::Map => words::maps(cx, word),
         Takes::Probe => {
             let (offset, candidates) = probe::point(cx, word);
             return Completion { start: at + offset, candidates };

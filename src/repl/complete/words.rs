@@ -54,6 +54,11 @@ pub fn commands(word: &str) -> Vec<Candidate> {
     noted(&names, word)
 }
 
+/// The maps that live.
+pub fn maps(cx: &Cx<'_>, word: &str) -> Vec<Candidate> {
+    fitting(cx.view.base.maps.iter().map(|m| m.name.as_str()), word)
+}
+
 /// The first word of an input.
 pub fn first(cx: &Cx<'_>, word: &str) -> Vec<Candidate> {
     let mut names: Vec<String> = probe::providers("").into_iter().map(|c| c.text).collect();

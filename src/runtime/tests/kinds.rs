@@ -93,8 +93,16 @@ fn uprobes_by_perf_event_where_there_are_no_multi_links() {
     let mut stacks = Default::default();
     session.shared.need_output(0).expect("a ring");
     session.shared.need_control().expect("a ring");
-    let (clause, loader): (Clause, _) =
-        Clause::load(&image, &session.shared, &mut stacks, &no_maps, &world, &|_| true).expect("a clause");
+    let (clause, loader): (Clause, _) = Clause::load(
+        &image,
+        &session.shared.globals,
+        &session.shared,
+        &mut stacks,
+        &no_maps,
+        &world,
+        &|_| true,
+    )
+    .expect("a clause");
     use std::os::fd::AsFd;
     let loaded = crate::runtime::load::load(&loader, crate::image::ProgramId(0), unit).expect("loads");
     let (links, errors) =
