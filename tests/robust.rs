@@ -9,9 +9,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use awl::base::{Diags, Source, SourceMap};
+use awl::base::{Diags, FileId, Source, SourceMap};
 use awl::lang::Config;
-use awl::syntax::parse;
+use awl::syntax::ast::Script;
+use awl::syntax::{parse, print};
 use awl::world::fixture::FixtureWorld;
 
 /// How many mutilated scripts are tried.
@@ -50,6 +51,42 @@ fn mutilated_scripts_through_the_whole_compiler() {
         }
     }
     assert_eq!(n_failed, 0, "mutilated scripts that the compiler fails on");
+}
+
+#[test]
+fn formatted_scripts_mean_the_same() {
+    let scripts = scripts();
+    let mutants = (1..=N_MUTANTS).map(|seed| mutant(&scripts, seed, 2));
+    let mut n_checked = 0;
+    for text in scripts.iter().cloned().chain(mutants) {
+        // Blanks at the ends of C's lines mean nothing and go.
+        let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        let (before, diags) = parse::parse(FileId(0), &text);
+        let formatted = print::format(&text);
+        if diags.has_errors() {
+            assert_eq!(formatted, text, "what cannot be read stays as it is");
+            continue;
+        }
+        n_checked += 1;
+        let (after, diags) = parse::parse(FileId(0), &formatted);
+        assert!(!diags.has_errors(), "no longer parses:\n{text}\n=>\n{formatted}");
+        assert_eq!(meaning(&before), meaning(&after), "means something else:\n{text}\n=>\n{formatted}");
+        assert_eq!(print::format(&formatted), formatted, "not stable:\n{text}");
+    }
+    assert!(n_checked > 300, "{n_checked} scripts can be formatted");
+}
+
+/// A script's tree and its comments, without their places.
+fn meaning(script: &Script) -> String {
+    let comments: Vec<&str> = script.comments.iter().map(|comment| comment.text.trim_end()).collect();
+    let text = format!("{:?} {comments:?}", script.items);
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("Span {") {
+        out.push_str(before);
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    out + rest
 }
 
 #[test]
