@@ -188,7 +188,7 @@ impl Reader<'_> {
             Some(b'e' | b'E' | b'f' | b'F' | b'g' | b'G' | b'a' | b'A') => {
                 format!("{spec}: there are no floating-point numbers")
             }
-            Some(_) => format!("{spec} is no conversion; a percent sign is %%"),
+            Some(_) => format!("{} is no conversion; a percent sign is %%", spec.escape_debug()),
         };
         BadFormat { at: self.start, message }
     }

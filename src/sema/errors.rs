@@ -45,8 +45,11 @@ impl Diags {
 
     pub fn unknown_type<'n>(&mut self, span: Span, name: &str, known: impl IntoIterator<Item = &'n str>) {
         let d = Diag::error(&codes::UNKNOWN_TYPE, span, format!("unknown type {name}"));
-        let bare = name.split_once(' ').map_or(name, |(_, n)| n);
-        self.push(near(d, bare, known, ""));
+        let (kind, bare) = name.split_once(' ').map_or(("", name), |(kind, bare)| (kind, bare));
+        self.push(match nearest(bare, known) {
+            Some(n) => d.hint(format!("did you mean {}?", format!("{kind} {n}").trim_start())),
+            None => d,
+        });
     }
 
     pub fn unknown_field<'n>(

@@ -54,11 +54,12 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
         let message = format!("there is no program or library {}", target.text);
         return cx.missing(target.span, message, None);
     }
+    let n_before = cx.diags.list.len();
     let mut points = Vec::new();
     for path in &paths {
         points.extend(in_binary(cx, path, func, when));
     }
-    if points.is_empty() && !cx.diags.has_errors() {
+    if points.is_empty() && cx.diags.list.len() == n_before {
         return no_function(cx, &paths, target, func);
     }
     points
