@@ -78,6 +78,7 @@ codes! {
     ODD_ARITHMETIC "W0321" "arithmetic that is probably not meant" "A division by zero gives what a division by 1 would, and a shift counts the low six bits of its right side alone.";
     MAP_GROWS "W0322" "map only grows" "The map has an entry for each thread that was seen, and is full after max_map_keys of them: then updates are lost. Delete an entry when its value has been used, or declare the map as lruhash.";
     TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
+    RETURN "E0340" "wrong return" "A function with a result returns a value of that type on every way through it; one without returns nothing.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";
     PROBE_SYNTAX "E0402" "wrong attach point" "`awl help PROBETYPE` shows how its attach points are written.";
     PROBE_MISSING "E0403" "nothing to attach to" "`awl -l PATTERN` lists what there is. The setting missing_probes (warn, ignore) lets a script run without it.";

@@ -2,7 +2,8 @@
 //!
 //! Comes in: the macros of a script, and its items. Goes out: items without macros and calls of them. Always holds:
 //! arguments are expanded where they stand, before the macro sees them; a call of a macro inside its own expansion
-//! is an error that shows the chain; macros of the script come before builtins, builtins before the library.
+//! is an error that shows the chain; macros of the script come before builtins, builtins and the script's functions
+//! before the library.
 
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::library::{self, Library};
@@ -11,7 +12,7 @@ use crate::base::{Diag, Diags, Origin, SourceMap, Span, codes};
 use crate::lang::{aggs, builtins};
 use crate::syntax::ast::{Arg, Block, Expr, ExprKind, Ident, Item, Macro, MacroParam};
 use crate::syntax::visit::{self, VisitorMut};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Macros that call one another, at most.
@@ -21,9 +22,16 @@ const CHAIN_MAX: usize = 64;
 #[derive(Default)]
 pub struct Table {
     forms: BTreeMap<String, Vec<Rc<Macro>>>,
+    /// Names of the script's functions, which come before the library.
+    fns: BTreeSet<String>,
 }
 
 impl Table {
+    /// Enters the name of a function.
+    pub fn add_fn(&mut self, name: &str) {
+        self.fns.insert(name.to_owned());
+    }
+
     /// Enters a macro; says what it must not be.
     pub fn add(&mut self, form: Macro, diags: &mut Diags) {
         for (span, outlaw) in Outlaws::of(&form) {
@@ -133,7 +141,7 @@ impl Expander<'_> {
         let Some(forms) = self.table.forms.get(&name.name).map(Vec::as_slice).or(of_library) else {
             return Found::None;
         };
-        if is_builtin(&name.name) {
+        if self.is_taken(&name.name) {
             return Found::None;
         }
         let args = match args.len() {
@@ -153,11 +161,16 @@ impl Expander<'_> {
     /// The form that fits best: of the script, else of the library.
     fn form(&mut self, name: &Ident, args: &[Arg]) -> Option<Rc<Macro>> {
         let of_script = self.table.forms.get(&name.name).and_then(|forms| best(forms, args));
-        if of_script.is_some() || is_builtin(&name.name) {
+        if of_script.is_some() || self.is_taken(&name.name) {
             return of_script;
         }
         self.library.load(&name.name, self.sources, self.diags);
         self.library.forms(&name.name).and_then(|forms| best(forms, args))
+    }
+
+    /// Whether the name is that of something else than a macro of the library.
+    fn is_taken(&self, name: &str) -> bool {
+        is_builtin(name) || self.table.fns.contains(name)
     }
 
     /// Puts the expansion in the place of the call.

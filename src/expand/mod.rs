@@ -88,7 +88,12 @@ fn without_macros(
     for item in items {
         match item {
             Item::Macro(m) => table.add(m, diags),
-            other => rest.push(other),
+            other => {
+                if let Item::Func(f) = &other {
+                    table.add_fn(&f.name.name);
+                }
+                rest.push(other);
+            }
         }
     }
     let mut library = library::Library::default();

@@ -338,9 +338,4 @@ impl Fx<'_, '_> {
         }
         Some(self.or_cleared(to, at, bytes, nulls))
     }
-
-    /// A function of the script.
-    pub fn call_fn(&mut self, func: hir::FnId, _: &[Expr], _: &Ty) -> Operand {
-        crate::bug!("the call of {} has been refused", self.m.hir.fns[func].name)
-    }
 }

@@ -9,7 +9,7 @@
 
 use std::rc::Rc;
 
-use super::func::{Field, Fx, Home, Loop, Of, Returns, Role};
+use super::func::{self, Field, Fx, Home, Loop, Of, Returns, Role};
 use super::memory::Tails;
 use super::walk;
 use crate::base::IndexVec;
@@ -68,12 +68,11 @@ impl<'a> Fx<'_, 'a> {
         let captures = self.captures(local, body);
         let record = self.open_record_of(&captures);
         let params = [Kind::Map, Kind::MapValue, Kind::MapValue, Kind::MapValue];
-        let (callback, may_leave) =
-            self.callback(&params, body, &captures, |f| f.take_element(local, map, body));
+        let (callback, ends) = self.callback(&params, body, &captures, |f| f.take_element(local, map, body));
         let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
         let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
         self.b.call(Helper::FOR_EACH_MAP_ELEM, &[target, callback, at, flags]);
-        self.close_record_of(record, &captures, may_leave);
+        self.close_record_of(record, &captures, &ends);
         self.blur(local, body);
         self.b.jump(done, Vec::new());
         self.b.enter(gone);
@@ -88,7 +87,7 @@ impl<'a> Fx<'_, 'a> {
         let record = self.open_record_of(&captures);
         let at = self.b.slot_addr(record);
         self.b.store(Size::B8, at, FIRST_AT, first);
-        let (callback, may_leave) = self.callback(&[Kind::Int, Kind::MapValue], body, &captures, |f| {
+        let (callback, ends) = self.callback(&[Kind::Int, Kind::MapValue], body, &captures, |f| {
             let (i, record) = (f.b.param(0), f.callback_record(0));
             let first = f.b.load(Size::B8, record, FIRST_AT);
             let now = f.b.bin(BinOp::Add, first, i);
@@ -97,39 +96,60 @@ impl<'a> Fx<'_, 'a> {
         let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
         let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
         self.b.call(Helper::LOOP, &[n, callback, at, flags]);
-        self.close_record_of(record, &captures, may_leave);
+        self.close_record_of(record, &captures, &ends);
         self.blur(local, body);
     }
 
-    /// After a loop: what the body has assigned, and whether it has left the program.
-    fn close_record_of(&mut self, record: Slot, captures: &[Capture], may_leave: bool) {
+    /// After a loop: what the body has assigned, and whether it has left the function or the program.
+    fn close_record_of(&mut self, record: Slot, captures: &[Capture], ends: &[func::How]) {
         self.take_back(record, captures);
-        if may_leave {
-            let at = self.b.slot_addr(record);
-            let left = self.b.load(Size::B8, at, LEFT_AT);
-            let left = self.unknown(left);
-            let zero = self.b.iconst(0);
-            self.when(Cc::Ne, left, zero, |f| {
-                if f.returns != Returns::Nothing {
-                    let at = f.b.slot_addr(record);
-                    let v = f.b.load(Size::B8, at, RESULT_AT);
-                    let v = f.unknown(v);
-                    f.set_result(v);
-                }
-                f.leave();
-            });
+        if ends.is_empty() {
+            return;
         }
+        let at = self.b.slot_addr(record);
+        let left = self.b.load(Size::B8, at, LEFT_AT);
+        let left = self.unknown(left);
+        let zero = self.b.iconst(0);
+        self.when(Cc::Ne, left, zero, |f| {
+            if let Returns::Var(_) | Returns::InRecord = f.returns {
+                let at = f.b.slot_addr(record);
+                let v = f.b.load(Size::B8, at, RESULT_AT);
+                let v = f.unknown(v);
+                f.set_result(v);
+            }
+            if ends.contains(&func::How::Program) {
+                let program = f.b.iconst(left_word(func::How::Program));
+                f.when(Cc::Eq, left, program, Fx::leave);
+            }
+            if ends.contains(&func::How::Function) {
+                f.go_back();
+            }
+        });
     }
 
-    /// Notes what the function, or the one around this callback, returns.
+    /// Notes a result in a register.
     pub fn set_result(&mut self, v: Value) {
         match self.returns {
             Returns::Nothing => {}
-            Returns::Var(var) => self.b.set(var, v),
+            Returns::Var(var) => {
+                let kind = self.b.var_kind(var);
+                let v = self.as_kind(v, kind);
+                self.b.set(var, v);
+            }
             Returns::InRecord => {
                 let record = self.callback_record(0);
                 self.b.store(Size::B8, record, RESULT_AT, v);
             }
+            Returns::At(_) | Returns::AtInRecord => crate::bug!("a result in a register"),
+        }
+    }
+
+    /// Where a result in memory goes.
+    pub fn result_at(&mut self) -> Option<Value> {
+        match self.returns {
+            Returns::At(at) => Some(at),
+            Returns::AtInRecord => Some(self.far(Field { up: 0, at: RESULT_AT })),
+            Returns::Nothing | Returns::Var(_) | Returns::InRecord => None,
         }
     }
 
@@ -182,7 +202,7 @@ impl<'a> Fx<'_, 'a> {
     }
 
     /// A scalar as a number: the verifier lets nobody calculate with a pointer that it knows.
-    fn number_of(&mut self, v: Value, ty: &Ty) -> Value {
+    pub fn number_of(&mut self, v: Value, ty: &Ty) -> Value {
         match ty {
             Ty::Ptr { .. } => self.number_of_pointer(v),
             _ => v,
@@ -215,8 +235,9 @@ impl<'a> Fx<'_, 'a> {
         let (zero, ctx) = (self.b.iconst(0), self.ctx());
         self.b.store(Size::B8, at, LEFT_AT, zero);
         self.b.store(Size::B8, at, CTX_AT, ctx);
-        if self.returns != Returns::Nothing {
-            self.b.store(Size::B8, at, RESULT_AT, zero);
+        match self.result_at() {
+            Some(result) => self.b.store(Size::B8, at, RESULT_AT, result),
+            None => self.b.store(Size::B8, at, RESULT_AT, zero),
         }
         if let Role::Callback { record, .. } = self.role {
             self.b.store(Size::B8, at, AROUND_AT, record);
@@ -257,7 +278,7 @@ impl<'a> Fx<'_, 'a> {
     pub fn callback_record(&mut self, up: u32) -> Value {
         let mut at = match self.role {
             Role::Callback { record, .. } => record,
-            Role::Program => crate::bug!("{} is no callback", self.b.func.name),
+            Role::Program | Role::Function { .. } => crate::bug!("{} is no callback", self.b.func.name),
         };
         for _ in 0..up {
             at = self.load_address(at, AROUND_AT);
@@ -275,30 +296,33 @@ impl<'a> Fx<'_, 'a> {
         self.b.ins(Op::Load { size: Size::B8, sext: false, addr: record, off: Off::Imm(at) }, Kind::MapValue)
     }
 
-    /// Notes that the program is to end.
-    pub fn mark_left(&mut self, record: Value) {
-        let one = self.b.iconst(1);
-        self.b.store(Size::B8, record, LEFT_AT, one);
-        self.has_left = true;
+    /// Notes that the function, or the program, is to end.
+    pub fn mark_left(&mut self, record: Value, how: func::How) {
+        let word = self.b.iconst(left_word(how));
+        self.b.store(Size::B8, record, LEFT_AT, word);
+        if !self.ends.contains(&how) {
+            self.ends.push(how);
+        }
     }
 
-    /// The function of a body, and whether the program may be left in it.
+    /// The function of a body, and what may be left in it.
     fn callback(
         &mut self,
         params: &[Kind],
         body: &'a Block,
         captures: &[Capture],
         prepare: impl FnOnce(&mut Fx<'_, 'a>),
-    ) -> (FuncId, bool) {
+    ) -> (FuncId, Vec<func::How>) {
         let name = self.m.callback_name(self.program);
         let further = |home: &Home| match *home {
             Home::Field(f) => Home::Field(Field { up: f.up + 1, ..f }),
             Home::Far(f) => Home::Far(Field { up: f.up + 1, ..f }),
-            Home::Unborn | Home::Var(_) | Home::Slot(_) => Home::Unborn,
+            Home::Unborn | Home::Var(_) | Home::Slot(_) | Home::Given(_) => Home::Unborn,
         };
         let returns = match self.returns {
             Returns::Nothing => Returns::Nothing,
             Returns::Var(_) | Returns::InRecord => Returns::InRecord,
+            Returns::At(_) | Returns::AtInRecord => Returns::AtInRecord,
         };
         let homes: IndexVec<LocalId, Home> = self.locals.iter().map(further).collect();
         let of = Of {
@@ -327,8 +351,8 @@ impl<'a> Fx<'_, 'a> {
         prepare(&mut f);
         f.loops.push(Loop { next: f.exit, end: stop, iterator: None });
         f.run_block(body);
-        let has_left = f.has_left;
-        (f.finish(), has_left)
+        let ends = std::mem::take(&mut f.ends);
+        (f.finish(), ends)
     }
 
     /// Copies the element that the kernel hands over, as far as the body uses it.
@@ -367,6 +391,14 @@ impl<'a> Fx<'_, 'a> {
                 self.store(&value_ty, v, at, value_at, Tails::Zero);
             }
         }
+    }
+}
+
+/// What a record says where something has been left; 0 where nothing has.
+fn left_word(how: func::How) -> i64 {
+    match how {
+        func::How::Function => 1,
+        func::How::Program => 2,
     }
 }
 

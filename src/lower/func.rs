@@ -30,6 +30,8 @@ pub enum Home {
     Field(Field),
     /// A value in memory of a function around this callback, which holds the value's address.
     Far(Field),
+    /// A parameter in memory, by its address.
+    Given(Value),
 }
 
 /// A word of the record of a callback, or of one that it stands in.
@@ -53,6 +55,11 @@ pub enum Role {
         /// Ends the loop.
         stop: Block,
     },
+    /// A function of the script.
+    Function {
+        /// Address of the caller's word that says that the program has been left, if it may be.
+        left: Option<Value>,
+    },
 }
 
 /// Memory for a value that more than one way can fill: the address of a slot is made on each of them.
@@ -71,14 +78,27 @@ pub struct Loop {
     pub iterator: Option<Slot>,
 }
 
+/// What is left before its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum How {
+    /// By `return`.
+    Function,
+    /// By `exit()`.
+    Program,
+}
+
 /// Where what `return` says goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Returns {
     /// Nobody looks at it.
     Nothing,
     Var(Var),
+    /// To memory at this address.
+    At(Value),
     /// From a callback to the function around it.
     InRecord,
+    /// To memory whose address the record of the callback holds.
+    AtInRecord,
 }
 
 /// Whose function it is.
@@ -105,8 +125,8 @@ pub struct Fx<'m, 'a> {
     /// The program's context, where this function has it.
     pub ctx: Value,
     pub exit: Block,
-    /// The program may be left from within this function.
-    pub has_left: bool,
+    /// How this callback may be left beyond its loop.
+    pub ends: Vec<How>,
     pub loops: Vec<Loop>,
     /// Pointers to memory whose strings may have anything behind their NUL.
     pub dirty: BTreeSet<Value>,
@@ -151,7 +171,7 @@ impl<'m, 'a> Fx<'m, 'a> {
             role: Role::Program,
             ctx,
             exit,
-            has_left: false,
+            ends: Vec::new(),
             loops: Vec::new(),
             dirty: BTreeSet::new(),
             lens: BTreeMap::new(),
@@ -228,15 +248,28 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// Ends the program; what follows is never reached.
     pub fn leave(&mut self) {
+        if let Role::Function { left } = self.role {
+            let (Some(left), one) = (left, self.b.iconst(1)) else { crate::bug!("nobody knew of an exit") };
+            self.b.store(Size::B8, left, 0, one);
+        }
+        self.end(How::Program);
+    }
+
+    /// Ends the function, or the one around this callback.
+    pub fn go_back(&mut self) {
+        self.end(How::Function);
+    }
+
+    fn end(&mut self, how: How) {
         let iterators: Vec<Slot> = self.loops.iter().filter_map(|l| l.iterator).collect();
         iterators.into_iter().for_each(|slot| self.drop_iterator(slot));
         match self.role {
-            Role::Program => {
+            Role::Program | Role::Function { .. } => {
                 let exit = self.exit;
                 self.go(exit);
             }
             Role::Callback { record, stop } => {
-                self.mark_left(record);
+                self.mark_left(record, how);
                 self.go(stop);
             }
         }
@@ -366,7 +399,8 @@ impl<'m, 'a> Fx<'m, 'a> {
 
     /// Whether a local is kept in memory.
     pub fn in_memory(&self, local: LocalId) -> bool {
-        matches!(self.locals[local], Home::Slot(_) | Home::Far(_)) || !self.local_decls[local].ty.is_scalar()
+        matches!(self.locals[local], Home::Slot(_) | Home::Far(_) | Home::Given(_))
+            || !self.local_decls[local].ty.is_scalar()
     }
 
     /// The address of a local that is kept in memory.
@@ -374,6 +408,7 @@ impl<'m, 'a> Fx<'m, 'a> {
         let slot = match self.locals[local] {
             Home::Slot(s) => s,
             Home::Far(at) => return self.far(at),
+            Home::Given(at) => return at,
             Home::Field(_) => crate::bug!("${} is a scalar", self.local_decls[local].name),
             Home::Unborn | Home::Var(_) => {
                 let bytes = self.size(&self.local_decls[local].ty).max(1).next_multiple_of(8);
@@ -400,7 +435,7 @@ impl<'m, 'a> Fx<'m, 'a> {
                 self.locals[local] = Home::Var(v);
                 v
             }
-            Home::Slot(_) | Home::Field(_) | Home::Far(_) => {
+            Home::Slot(_) | Home::Field(_) | Home::Far(_) | Home::Given(_) => {
                 crate::bug!("${} is in memory", self.local_decls[local].name)
             }
         }
@@ -458,7 +493,7 @@ impl<'m, 'a> Fx<'m, 'a> {
         self.b.enter(exit);
         let result = match self.returns {
             Returns::Var(var) => self.b.get(var),
-            Returns::Nothing | Returns::InRecord => self.b.iconst(0),
+            Returns::Nothing | Returns::InRecord | Returns::At(_) | Returns::AtInRecord => self.b.iconst(0),
         };
         self.b.ret(result);
         if let Role::Callback { stop, .. } = self.role {

@@ -18,6 +18,7 @@ mod context;
 mod each;
 mod event;
 mod expr;
+mod fns;
 mod func;
 mod map;
 mod mapread;
@@ -68,6 +69,8 @@ struct Mx<'a> {
     local_structs: BTreeMap<StructId, LocalTyId>,
     /// The callback that does nothing, for counting elements.
     pass: Option<ir::FuncId>,
+    /// The script's functions as programs have them.
+    fns: BTreeMap<(hir::FnId, ProgramId), ir::FuncId>,
     /// Callbacks of loops so far.
     n_callbacks: u32,
     /// The counters of a place: a long script has too many to look through all.
@@ -96,6 +99,7 @@ impl<'a> Mx<'a> {
             losses_at: BTreeMap::new(),
             local_structs: BTreeMap::new(),
             pass: None,
+            fns: BTreeMap::new(),
             n_callbacks: 0,
         };
         for map in hir.maps.iter() {

@@ -9,7 +9,7 @@ use crate::image::{MapId, Storage, When};
 use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
-use crate::sema::hir::{Arg, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
+use crate::sema::hir::{Arg, Block, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
 use crate::ty::{StackMode, Ty, TypeTable};
 use crate::world::{Feature, World};
 
@@ -46,8 +46,11 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
     }
     for probe in program.probes.iter() {
         let mut cx = Cx { probe, world, types: &program.types, maps: &program.maps, diags: &mut diags };
-        cx.probe();
+        cx.block(&probe.body);
+        program.fns.iter().for_each(|f| cx.block(&f.body));
     }
+    // A function is looked at once for each probe.
+    diags.dedup();
     diags
 }
 
@@ -65,9 +68,9 @@ struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    fn probe(&mut self) {
+    fn block(&mut self, body: &Block) {
         let (mut exprs, mut stmts) = (Vec::new(), Vec::new());
-        walk::block(&self.probe.body, &mut |e| exprs.push(e), &mut |s| stmts.push(s));
+        walk::block(body, &mut |e| exprs.push(e), &mut |s| stmts.push(s));
         for s in stmts {
             match &s.kind {
                 StmtKind::ForRange { from, to, .. } => self.range(s.span, from, to),

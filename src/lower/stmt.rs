@@ -57,7 +57,7 @@ impl<'a> Fx<'_, 'a> {
                 if let Some(e) = value {
                     self.returned(e);
                 }
-                self.leave();
+                self.go_back();
             }
             StmtKind::Block(block) => self.run_block(block),
         }
@@ -68,7 +68,11 @@ impl<'a> Fx<'_, 'a> {
         if self.returns == Returns::Nothing {
             return self.effect(e);
         }
+        if let Some(at) = self.result_at() {
+            return self.expr_to(e, at, 0, Tails::Any);
+        }
         let v = self.val(e);
+        let v = self.number_of(v, &e.ty);
         self.set_result(v);
     }
 

@@ -192,7 +192,9 @@ impl Facts {
         early.block(body);
         let mut is_read_early: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
         early.found.into_iter().for_each(|l| is_read_early[l] = true);
-        Facts { n_mentions: mentions(body, locals), n_sets, is_addressed, is_read_early }
+        let mut n_mentions = mentions(body, locals);
+        params.iter().for_each(|&p| n_mentions[p] += 1);
+        Facts { n_mentions, n_sets, is_addressed, is_read_early }
     }
 }
 

@@ -15,6 +15,9 @@ use hir::{Expr, ExprKind, Stmt, StmtKind};
 /// Functions of the language that awl does not have yet.
 pub(super) const MISSING: &[&str] = &["path", "percpu_kaddr", "skboutput", "uaddr", "dw_ustack"];
 
+/// Builtins that work in all probes, but say something of the probe.
+const OF_A_PROBE: &[&str] = &["ctx", "probe", "probetype"];
+
 impl Checker<'_> {
     /// `f(…)`
     pub fn call(&mut self, name: &ast::Ident, args: &[Arg], span: Span) -> Expr {
@@ -23,6 +26,9 @@ impl Checker<'_> {
         }
         if name.name == guards::NAME {
             return self.has_field(args, span);
+        }
+        if let Some(func) = self.find_fn(&name.name) {
+            return self.call_of_fn(func, args, span);
         }
         if let Some(agg) = aggs::find(&name.name) {
             return self.stray_aggregation(agg, span);
@@ -54,16 +60,15 @@ impl Checker<'_> {
     }
 
     fn unknown_function(&mut self, name: &ast::Ident) {
-        if self.fns.contains(&name.name) {
-            return;
-        }
         if MISSING.contains(&name.name.as_str()) {
             return self.diags.unsupported(name.span, &format!("{}() is", name.name));
         }
         if self.defs.uncallable.contains(&name.name) {
             return self.diags.uncallable(name.span, &name.name);
         }
+        let own = self.fn_names();
         let known = builtins::all().map(|r| r.name).chain(aggs::ALL.iter().map(|a| a.name));
+        let known = known.chain(own.iter().map(String::as_str));
         self.diags.unknown_function(name.span, &name.name, known);
     }
 
@@ -132,6 +137,10 @@ impl Checker<'_> {
     fn has_needs(&mut self, row: &'static Builtin, span: Span) -> bool {
         if row.needs.unsafe_ && !self.config.unsafe_ {
             self.diags.needs_unsafe(span, row.name);
+            return false;
+        }
+        if self.probe.within.is_some() && (!row.needs.probes.is_empty() || OF_A_PROBE.contains(&row.name)) {
+            self.diags.not_in_a_function(span, row.name);
             return false;
         }
         if !row.needs.probes.is_empty() && !self.probe.is_ghost {

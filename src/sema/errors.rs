@@ -167,6 +167,12 @@ impl Diags {
         self.push(if only_in.is_empty() { d } else { d.hint(format!("it works in {}", only_in.join(", "))) });
     }
 
+    pub fn not_in_a_function(&mut self, span: Span, name: &str) {
+        let message = format!("{name} belongs to a probe, and a function to none");
+        let d = Diag::error(&codes::PROBE_BUILTIN, span, message);
+        self.push(d.hint("hand it over as an argument"));
+    }
+
     pub fn discarded(&mut self, span: Span, may_be_assignment: bool) {
         let d = Diag::warning(&codes::DISCARDED, span, "the value is not used");
         self.push(d.hint(match may_be_assignment {

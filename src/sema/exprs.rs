@@ -148,6 +148,10 @@ impl Checker<'_> {
         if self.probe.is_ghost {
             return error(span);
         }
+        if self.probe.within.is_some() {
+            self.diags.not_in_a_function(span, "args");
+            return error(span);
+        }
         let id = match &self.probe.ctx {
             Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id) => *id,
             Ctx::BtfArgs { args, .. } => *args,

@@ -18,6 +18,7 @@ pub mod entry;
 mod errors;
 mod exprs;
 mod fields;
+mod fns;
 mod guards;
 pub mod hir;
 mod hits;
@@ -81,7 +82,7 @@ pub fn check(
     if !cx.config.session {
         leaks::warn(script, &mut diags);
     }
-    let probes = cx.rounds(script, &groups);
+    let (probes, fns) = cx.rounds(script, &groups);
     diags.append(std::mem::take(&mut cx.diags));
     if probes.is_empty() && !diags.has_errors() {
         let d = Diag::error(&codes::NO_PROBES, Span::none(), "the script has no probes to attach");
@@ -94,9 +95,12 @@ pub fn check(
     let optional = may.difference(must).cloned().collect();
     cx.unknown_options(&mut diags);
     let (types, config, options) = (cx.types, cx.config, cx.options);
-    let program = hir::Program { types, maps, probes, fns: IndexVec::new(), optional, options, config };
+    let program = hir::Program { types, maps, probes, fns, optional, options, config };
     (program, diags)
 }
+
+/// Probes and functions.
+type Bodies = (IndexVec<hir::ProbeId, hir::Probe>, IndexVec<hir::FnId, hir::Func>);
 
 /// All that checking works with.
 struct Checker<'a> {
@@ -114,8 +118,8 @@ struct Checker<'a> {
     /// The probe being checked.
     probe: Current,
     body: Body,
-    /// Names of the script's functions, which are refused where they stand.
-    fns: Vec<String>,
+    /// The script's functions, by `FnId`.
+    fns: Vec<fns::Head>,
     /// Names of attach points that may be missing, and of those that may not.
     optional: (BTreeSet<String>, BTreeSet<String>),
     /// Old spellings that have been told of in this round: each once.
@@ -134,6 +138,8 @@ struct Current {
     ctx: Ctx,
     /// Its attach points could not be resolved: nothing is known of its context, and nothing is said about it.
     is_ghost: bool,
+    /// The function that is checked instead of a probe.
+    within: Option<hir::FnId>,
 }
 
 impl<'a> Checker<'a> {
@@ -150,6 +156,7 @@ impl<'a> Checker<'a> {
             points: Vec::new(),
             ctx: Ctx::None,
             is_ghost: true,
+            within: None,
         };
         Checker {
             sources,
@@ -174,10 +181,7 @@ impl<'a> Checker<'a> {
         for item in &script.items {
             match item {
                 ast::Item::MapDecl(decl) => self.declare_map(decl),
-                ast::Item::Func(f) => {
-                    self.fns.push(f.name.name.clone());
-                    self.diags.unsupported(f.name.span, "functions of a script are");
-                }
+                ast::Item::Func(f) => self.declare_fn(f),
                 // Nothing of these is left after `expand`.
                 ast::Item::Macro(m) => self.diags.unsupported(m.name.span, "macros are"),
                 ast::Item::Import(i) => self.diags.unsupported(i.span, "imports are"),
@@ -188,7 +192,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Checks all bodies until their types are settled.
-    fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> IndexVec<hir::ProbeId, hir::Probe> {
+    fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> Bodies {
         for round in 0.. {
             self.diags = Diags::default();
             self.told.clear();
@@ -204,6 +208,7 @@ impl<'a> Checker<'a> {
                     probes.push(probe);
                 }
             }
+            let fns = self.fn_bodies(script, groups);
             self.report_unassigned();
             // Both are asked: each ends the round for its slots.
             let maps_changed = self.maps.end_round(round);
@@ -214,10 +219,10 @@ impl<'a> Checker<'a> {
                 self.report_unsettled();
             }
             if is_settled || round == ROUNDS_MAX {
-                return probes;
+                return (probes, fns);
             }
         }
-        IndexVec::new()
+        Bodies::default()
     }
 
     /// Checks a clause's predicate and body for one group of its attach points.
@@ -228,6 +233,7 @@ impl<'a> Checker<'a> {
             points: group.points.clone(),
             ctx: group.points.first().map_or(Ctx::None, |p| p.ctx.clone()),
             is_ghost: group.is_ghost,
+            within: None,
         };
         self.body = Body::default();
         let cond = clause.pred.as_ref().map(|p| self.condition(p));

@@ -78,7 +78,10 @@ impl Checker<'_> {
                 }
                 Some(if matches!(s.kind, S::Break) { StmtKind::Break } else { StmtKind::Continue })
             }
-            S::Return(value) => Some(StmtKind::Return(value.as_ref().map(|e| self.returned(e)))),
+            S::Return(value) => Some(StmtKind::Return(match self.probe.within {
+                Some(func) => self.fn_result(func, value.as_ref(), span),
+                None => value.as_ref().map(|e| self.returned(e)),
+            })),
             S::Import(i) => {
                 self.diags.unsupported(i.span, "imports are");
                 None
@@ -555,7 +558,7 @@ fn only(e: Expr) -> Block {
 fn leaves(s: &Stmt) -> bool {
     match &s.kind {
         StmtKind::Break | StmtKind::Continue | StmtKind::Return(_) => true,
-        StmtKind::Expr(e) => matches!(&e.kind, ExprKind::Call(call) if call.row.effect == Effect::Leaves),
+        StmtKind::Expr(e) => leaves_program(e),
         StmtKind::Block(b) => b.stmts.last().is_some_and(leaves),
         StmtKind::If { then, els, .. } => {
             let ends = |b: &Block| b.stmts.last().is_some_and(leaves);
@@ -576,6 +579,11 @@ fn leaves(s: &Stmt) -> bool {
 fn is_comparison_of_target(e: &ast::Expr) -> bool {
     use ast::ExprKind::{Binary, Map, Var};
     matches!(&e.kind, Binary { op: ast::BinOp::Eq, l, .. } if matches!(l.kind, Var(_) | Map { .. }))
+}
+
+/// Whether an expression ends the program.
+pub fn leaves_program(e: &Expr) -> bool {
+    matches!(&e.kind, ExprKind::Call(call) if call.row.effect == Effect::Leaves)
 }
 
 fn is_underscore(e: &ast::Expr) -> bool {
