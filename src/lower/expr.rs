@@ -3,15 +3,12 @@
 //! Always holds: scalars come out as `Operand::Val`, extended to 64 bits; all else but `void` as `Operand::Mem`.
 
 use super::func::{Fx, Wanted};
-use super::memory::Tails;
+use super::memory::{Tails, cleans_in_place};
 use crate::image::LossKind;
 use crate::ir::{BinOp, Block, Cc, Kind, Size, UnOp, Value};
 use crate::lang::traits::Operand;
 use crate::sema::hir::{self, Arg, Expr, ExprKind, Target, Yields};
 use crate::ty::Ty;
-
-/// Strings up to this size are cleaned where they lie.
-const CLEAN_IN_PLACE_BYTES_MAX: u32 = 16;
 
 impl<'a> Fx<'_, 'a> {
     /// The value of a scalar expression.
@@ -120,7 +117,7 @@ impl<'a> Fx<'_, 'a> {
         let before = self.dest.take();
         let was_dirty = self.dirty.remove(&dst);
         let by_itself = match e.ty {
-            Ty::Str { n } => tails == Tails::Any || n <= CLEAN_IN_PLACE_BYTES_MAX,
+            Ty::Str { n } => tails == Tails::Any || cleans_in_place(off, n),
             _ => true,
         };
         self.dest = by_itself.then_some((dst, off));

@@ -22,6 +22,11 @@ pub enum Tails {
     Any,
 }
 
+/// Whether a string of `n` bytes at that offset is cleaned word by word: others are read anew, after zeros.
+pub fn cleans_in_place(off: i32, n: u32) -> bool {
+    n <= 16 && n.is_multiple_of(8) && off % 8 == 0
+}
+
 impl Fx<'_, '_> {
     /// The value of type `ty` at `ptr + off`: scalars in a register, others left where they are.
     pub fn load(&mut self, ty: &Ty, ptr: Value, off: i32) -> Operand {
@@ -96,10 +101,10 @@ impl Fx<'_, '_> {
         self.b.call(Helper::PROBE_READ_KERNEL, &[to, len_v, from]);
     }
 
-    /// Copies a string of `n` bytes so that only zeros follow its NUL.
+    /// Copies a string of `n` bytes so that only zeros follow its NUL. Source and destination may be the same if
+    /// `cleans_in_place`.
     pub fn copy_clean(&mut self, dst: Value, off: i32, src: Value, from: i32, n: u32) {
-        let is_aligned = off % 8 == 0 && from % 8 == 0;
-        if n <= 16 && n.is_multiple_of(8) && is_aligned {
+        if cleans_in_place(off, n) && from % 8 == 0 {
             self.copy_clean_words(dst, off, src, from, n);
             return;
         }

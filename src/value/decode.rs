@@ -118,10 +118,27 @@ impl Decoder<'_> {
         Value::Record(fields)
     }
 
+    /// What C has there: an array of characters is a string, as it is where a script reads it.
+    fn of_memory(&self, ty: &Ty, bytes: &[u8]) -> Value {
+        match ty {
+            Ty::Array { elem, n } if **elem == Ty::int(8) && *n > 0 => {
+                let room = &bytes[..bytes.len().min(*n as usize)];
+                let used = room.iter().position(|&b| b == 0).unwrap_or(room.len());
+                Value::Str { bytes: room[..used].to_vec(), truncated: false }
+            }
+            Ty::Array { elem, n } => {
+                let size = elem.size(self.types) as usize;
+                let items = (0..*n as usize).map(|i| self.of_memory(elem, tail(bytes, i * size)));
+                Value::Array(items.collect())
+            }
+            _ => self.decode(ty, bytes),
+        }
+    }
+
     fn member(&self, member: &Member, bytes: &[u8]) -> Value {
         let at = tail(bytes, member.offset_bits as usize / 8);
         let Some(bits) = member.bitfield_bits.filter(|&b| b > 0) else {
-            return self.decode(&member.ty, at);
+            return self.of_memory(&member.ty, at);
         };
         let signed = match &member.ty {
             Ty::Int { signed, .. } => *signed,
