@@ -104,6 +104,7 @@ flags! {
         ' ' "check" Nothing, "compile only; needs no root";
         'd' "debug" Many("STAGE"), "print what a stage of compilation made and exit: ast, hir, ir, asm, elf, all";
         ' ' "emit-elf" One("FILE"), "write the compiled script as an ELF object and exit";
+        ' ' "debuginfo" Many("DIR"), "look for debug files of binaries here, too (DIR:DIR for several)";
         ' ' "world" One("FILE"), "compile against the machine that `awl world FILE` saved";
     }
     Machine: {
@@ -117,7 +118,6 @@ flags! {
         'b' "btf" Nothing, "BTF is always used where there is any";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";
         ' ' "no-feature" Many("FEATURE"), "features are probed";
-        ' ' "debuginfo" Many("DIR"), "debug information is found by itself";
         ' ' "traceable-functions" One("FILE"), "traceable functions are found by themselves";
     }
 }

@@ -131,6 +131,7 @@ pub fn arguments(world: &dyn World, probe: &str) -> Vec<String> {
         Ctx::BtfArgs { args, ret } => (args, ret),
         Ctx::Iter(strukt) => return iterator_fields(world, &mut types, strukt),
         Ctx::Usdt(args) => return args.iter().flatten().enumerate().map(usdt_argument).collect(),
+        Ctx::Regs { args: Some(args), .. } => (args, None),
         Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Perf => return Vec::new(),
     };
     let members = types.structs[fields].members.clone().unwrap_or_default();

@@ -78,6 +78,8 @@ pub struct Options {
     pub debug: Vec<String>,
     pub emit_elf: Option<String>,
     pub world: Option<String>,
+    /// `--debuginfo`: folders.
+    pub debug_folders: Vec<String>,
 }
 
 /// What is wrong with a command line.
@@ -178,6 +180,7 @@ impl Options {
             debug: stages(&given.many("debug"))?,
             emit_elf: given.one("emit-elf"),
             world: given.one("world"),
+            debug_folders: folders(&given.many("debuginfo")),
         };
         options.checked()
     }
@@ -241,6 +244,12 @@ pub fn color_choice(text: &str) -> Option<ColorChoice> {
         "never" => Some(ColorChoice::Never),
         _ => None,
     }
+}
+
+/// `DIR:DIR`, several times.
+fn folders(given: &[String]) -> Vec<String> {
+    let all = given.iter().flat_map(|g| g.split(':'));
+    all.filter(|f| !f.is_empty()).map(str::to_owned).collect()
 }
 
 fn pid(text: &str) -> Result<u32, Problem> {

@@ -7,6 +7,7 @@ use crate::base::codes;
 use crate::base::{Diag, FileId, Source, SourceMap, Span};
 use crate::lang::Config;
 use crate::lang::config::{self, Outcome, SetBy};
+use crate::sys::elf;
 use crate::sys::world::LinuxWorld;
 use crate::world::World;
 use crate::world::snapshot::SnapshotWorld;
@@ -118,7 +119,10 @@ const OTHER_VARIABLES: &[&str] = &["COLOR", "BTF", "KERNEL_BUILD", "KERNEL_SOURC
 
 /// The machine that is compiled for.
 pub fn world(options: &Options, say: &Say) -> Result<Box<dyn World>, u8> {
-    let Some(path) = &options.world else { return Ok(Box::new(LinuxWorld::new())) };
+    let Some(path) = &options.world else {
+        elf::set_debug_folders(options.debug_folders.iter().map(Into::into).collect());
+        return Ok(Box::new(LinuxWorld::new()));
+    };
     match SnapshotWorld::open(Path::new(path)) {
         Ok(world) => Ok(Box::new(world)),
         Err(why) => {

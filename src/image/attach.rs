@@ -233,6 +233,10 @@ impl Attach {
                 }
             },
             Attach::Uprobe { path, symbol, offset, when, .. } => {
+                // A source line hangs on the path: `@file.c:42`.
+                if symbol.starts_with('@') {
+                    return format!("u{}probe:{path}{symbol}", ret(when));
+                }
                 let what = if symbol.is_empty() { format!("{offset:#x}") } else { symbol.clone() };
                 format!("u{}probe:{path}:{what}", ret(when))
             }

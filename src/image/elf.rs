@@ -81,7 +81,7 @@ pub fn section_name(attach: &Attach) -> String {
             When::Entry => format!("fentry/{}{func}", module(m)),
             When::Return => format!("fexit/{}{func}", module(m)),
         },
-        Attach::Uprobe { path, symbol, when, .. } if !symbol.is_empty() => {
+        Attach::Uprobe { path, symbol, when, .. } if !symbol.is_empty() && !symbol.starts_with('@') => {
             format!("u{}probe/{path}:{symbol}", ret(when))
         }
         Attach::Uprobe { when, .. } => format!("u{}probe", ret(when)),

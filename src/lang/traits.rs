@@ -85,7 +85,10 @@ pub trait CheckCx {
         match *ty {
             Ty::Struct(id) => match self.types().structs[id].origin {
                 StructOrigin::Btf { id, .. } => Some(id),
-                StructOrigin::Script | StructOrigin::Format | StructOrigin::Args => None,
+                StructOrigin::Script
+                | StructOrigin::Dwarf { .. }
+                | StructOrigin::Format
+                | StructOrigin::Args => None,
             },
             _ => None,
         }

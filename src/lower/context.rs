@@ -81,7 +81,7 @@ impl Fx<'_, '_> {
     pub fn args_member(&mut self, path: &[u32], ty: &Ty) -> Found {
         let (id, i) = match (self.context().clone(), path) {
             (Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id), _) => (id, path[0]),
-            (Ctx::BtfArgs { args, .. }, [i]) => (args, *i),
+            (Ctx::BtfArgs { args, .. } | Ctx::Regs { args: Some(args), .. }, [i]) => (args, *i),
             (other, _) => crate::bug!("args of {other:?}"),
         };
         let found = self.m.member_at(id, path);
@@ -89,11 +89,32 @@ impl Fx<'_, '_> {
             Ctx::Record(_) => Found::Place(self.record_field(&found.member, found.offset_bits)),
             Ctx::SysEnter(_) => Found::Value(Operand::Val(self.sys_enter_field(found.offset_bits / 8, ty))),
             Ctx::SysExit(_) => Found::Value(Operand::Val(self.sys_exit_field(found.offset_bits / 8, ty))),
+            Ctx::Regs { .. } => Found::Value(Operand::Val(self.user_arg(found.offset_bits / 64, ty))),
             _ => {
                 let tag = found.member.tag.as_deref();
                 Found::Value(Operand::Val(self.typed_arg(i, ty, tag)))
             }
         }
+    }
+
+    /// An argument of a user function by the number of its register, or beyond them of its word on the stack.
+    fn user_arg(&mut self, slot: u32, ty: &Ty) -> Value {
+        let arch = self.m.world.arch();
+        let ctx = self.ctx();
+        let register = |name: &str| arch.reg(name).unwrap_or_else(|| crate::bug!("no register {name}"));
+        let v = match arch.args.get(slot as usize) {
+            Some(name) => self.b.load(Size::B8, ctx, register(name) as i32),
+            None => {
+                let sp = self.b.load(Size::B8, ctx, register(arch.sp) as i32);
+                let beyond = i64::from(slot) - arch.args.len() as i64;
+                let at = self.b.add_imm(sp, i64::from(arch.stack_args_at) + 8 * beyond);
+                let (word, len) = (self.word(), self.b.iconst(8));
+                self.read(ReadSpace::User, word, at, len);
+                self.b.load(Size::B8, word, 0)
+            }
+        };
+        let v = self.truncate(v, ty);
+        self.plain(v, ty)
     }
 
     /// A field of a tracepoint's record.

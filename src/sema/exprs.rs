@@ -154,10 +154,10 @@ impl Checker<'_> {
         }
         let id = match &self.probe.ctx {
             Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id) => *id,
-            Ctx::BtfArgs { args, .. } => *args,
+            Ctx::BtfArgs { args, .. } | Ctx::Regs { args: Some(args), .. } => *args,
             Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Usdt(_) | Ctx::Iter(_) | Ctx::Perf => {
                 let probe = row(self.probe.provider).name;
-                let only = ["tracepoint", "rawtracepoint", "fentry", "fexit"];
+                let only = ["tracepoint", "rawtracepoint", "fentry", "fexit", "uprobe"];
                 self.diags.not_in_this_probe(span, "args", probe, &only);
                 return error(span);
             }

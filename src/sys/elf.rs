@@ -4,17 +4,19 @@
 //! kernel wants. Always holds: only functions with code of their own come out. A GNU_IFUNC's symbol is its
 //! resolver, which runs once and not at each call: it is left out.
 
+use super::demangle;
 use crate::isa::arch::{self, Arch};
 use crate::world::{Answer, Missing, UserSymbol, glob, is_glob};
 use memmap2::{Mmap, MmapOptions};
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, Sym};
-use object::{Endianness, FileKind, Object};
+use object::{Endianness, FileKind, Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 // --- which file --------------------------------------------------------------------------------------------
 
@@ -193,7 +195,8 @@ pub fn functions(path: &str, pattern: &str) -> Answer<Vec<UserSymbol>> {
     let data = map(Path::new(path))?;
     let mut found = Found { pattern, by_name: BTreeMap::new() };
     collect_any(&data, &mut found).map_err(|e| damaged(path, &e))?.ok_or_else(|| not_elf(path))?;
-    if let Some(debug) = separate_debug(&data).and_then(|p| map(&p).ok()) {
+    let separate = separate_debug(&data, Path::new(path));
+    if let Some(debug) = separate.and_then(|p| map(&p).ok()) {
         // Names only: addresses are the same, and offsets are those of the binary itself. A damaged file of
         // debug symbols takes nothing away from what the binary says.
         collect_any(&debug, &mut found).unwrap_or_default();
@@ -315,16 +318,65 @@ fn collect<Elf: FileHeader<Endian = Endianness>>(data: &[u8], found: &mut Found)
     Ok(())
 }
 
-/// The file with the symbols of a stripped binary, by its build id.
-fn separate_debug(data: &[u8]) -> Option<PathBuf> {
+/// The file with the symbols of a stripped binary.
+fn separate_debug(data: &[u8], path: &Path) -> Option<PathBuf> {
     let file = object::File::parse(data).ok()?;
     if file.symbol_table().is_some() {
         return None;
     }
-    let id = file.build_id().ok()??;
-    let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
-    let path = PathBuf::from(format!("/usr/lib/debug/.build-id/{}/{}.debug", hex.get(..2)?, hex.get(2..)?));
-    path.exists().then_some(path)
+    debug_file(data, path)
+}
+
+/// Folders of debug files: where distributions put them; the command line's come first.
+const DEBUG_FOLDER: &str = "/usr/lib/debug";
+static DEBUG_FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Says where debug files may be besides; once, before anything is looked up.
+pub fn set_debug_folders(folders: Vec<PathBuf>) {
+    // A second call has nothing to add: the command line is read once.
+    let _ = DEBUG_FOLDERS.set(folders);
+}
+
+/// The file of a binary's debug information: by its build id, else by the name that it gives.
+pub(super) fn debug_file(data: &[u8], path: &Path) -> Option<PathBuf> {
+    let file = object::File::parse(data).ok()?;
+    let given = DEBUG_FOLDERS.get().map_or(&[][..], Vec::as_slice);
+    let folders = || given.iter().map(PathBuf::as_path).chain([Path::new(DEBUG_FOLDER)]);
+    let mut candidates = Vec::new();
+    if let Ok(Some(id)) = file.build_id() {
+        let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
+        if let (Some(first), Some(rest)) = (hex.get(..2), hex.get(2..)) {
+            candidates.extend(folders().map(|f| f.join(format!(".build-id/{first}/{rest}.debug"))));
+        }
+    }
+    if let Ok(Some((name, _))) = file.gnu_debuglink()
+        && let (Ok(name), Some(folder)) = (std::str::from_utf8(name), path.parent())
+    {
+        let inside = folder.strip_prefix("/").unwrap_or(folder);
+        candidates.extend([folder.join(name), folder.join(".debug").join(name)]);
+        candidates.extend(folders().flat_map(|f| [f.join(inside).join(name), f.join(name)]));
+    }
+    if let Some(name) = path.file_name().and_then(|n| n.to_str()) {
+        candidates.extend(given.iter().map(|f| f.join(format!("{name}.debug"))));
+    }
+    candidates.into_iter().find(|c| c.is_file() && c != path)
+}
+
+/// Whether a binary has a section of that name, with something in it.
+pub(super) fn has_section(data: &[u8], name: &str) -> bool {
+    let file = object::File::parse(data).ok();
+    file.is_some_and(|f| f.section_by_name(name).is_some_and(|s| s.size() > 0))
+}
+
+/// Functions whose names are those as C++ and Rust programmers write them.
+pub fn functions_by_source_name(path: &str, wanted: &str) -> Answer<Vec<UserSymbol>> {
+    let all = functions(path, "*")?;
+    let exact: Vec<UserSymbol> =
+        all.iter().filter(|s| demangle::is_named(&s.name, wanted)).cloned().collect();
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    Ok(all.into_iter().filter(|s| demangle::is_like(&s.name, wanted)).collect())
 }
 
 /// Where the byte at a virtual address stands in the file.

@@ -6,6 +6,8 @@ pub mod bpf;
 pub mod bpfmap;
 pub mod btf;
 pub mod collect;
+pub mod demangle;
+pub mod dwarf;
 pub mod elf;
 pub mod features;
 pub mod limits;

@@ -5,12 +5,13 @@
 
 use super::features::LiveFeatures;
 use super::usdt;
-use super::{btf, elf, proc, tracefs};
+use super::{btf, dwarf, elf, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
-use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
+use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
-    Answer, Features, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob, is_glob,
+    Answer, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob,
+    is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 pub struct LinuxWorld {
     kernel: Rc<LazyKernel>,
     features: OnceCell<LiveFeatures>,
+    dwarf: dwarf::Files,
 }
 
 /// The kernel's BTF, opened when first used.
@@ -93,7 +95,9 @@ impl World for LinuxWorld {
         self.kernel()?.enumerator(types, name)
     }
     fn load_struct(&self, types: &mut TypeTable, id: StructId) {
-        if let Some(kernel) = self.kernel() {
+        if let StructOrigin::Dwarf { .. } = types.structs[id].origin {
+            self.dwarf.load_struct(types, id);
+        } else if let Some(kernel) = self.kernel() {
             kernel.load_struct(types, id);
         }
     }
@@ -167,6 +171,15 @@ impl World for LinuxWorld {
     }
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64> {
         elf::file_offset(path, addr)
+    }
+    fn user_functions_by_source_name(&self, path: &str, wanted: &str) -> Answer<Vec<UserSymbol>> {
+        elf::functions_by_source_name(path, wanted)
+    }
+    fn user_parameters(&self, types: &mut TypeTable, path: &str, addr: u64) -> Option<Vec<(String, Ty)>> {
+        self.dwarf.parameters(types, path, addr)
+    }
+    fn user_line(&self, path: &str, source: &str, line: u64, column: Option<u64>) -> Answer<LinePlace> {
+        self.dwarf.line(path, source, line, column)
     }
     fn usdt_probes(&self, path: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>> {
         usdt::probes(path, provider, name)

@@ -35,9 +35,12 @@ pub enum StructOrigin {
     Btf { module: u32, id: u32 },
     /// Written in the script, or from a header: offsets are as written.
     Script,
+    /// Debug information of a binary (index in `World`'s list), at an offset of `.debug_info`: offsets are as there.
+    Dwarf { file: u32, die: u64 },
     /// The fields of a tracepoint's format (an `args` type): offsets are those of this kernel's format.
     Format,
     /// The arguments of a function or BTF tracepoint: member `i` is argument `i` (offset 64·i bits in the context).
+    /// Of user functions: the offset is 64 times the number of the register, or beyond them of the word on the stack.
     Args,
 }
 

@@ -83,6 +83,29 @@ pub struct UsdtProbe {
     pub args: Vec<UsdtArg>,
 }
 
+/// Where the code of a source line is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinePlace {
+    /// Virtual addresses at which it starts, in order.
+    pub addrs: Vec<u64>,
+    /// Whether the binary was made of that source at all.
+    pub sees_source: bool,
+    /// The nearest lines before and after that have code.
+    pub before: Option<u64>,
+    pub after: Option<u64>,
+}
+
+impl LinePlace {
+    /// Takes note of a line with code near the one that is wanted.
+    pub fn note_line(&mut self, line: u64, wanted: u64) {
+        if line < wanted {
+            self.before = self.before.max(Some(line)).filter(|l| *l > 0);
+        } else {
+            self.after = Some(self.after.map_or(line, |l| l.min(line)));
+        }
+    }
+}
+
 /// The machine that is compiled for. Patterns are globs of `*`, `?` and classes; results are in a fixed order.
 pub trait World {
     fn arch(&self) -> &'static Arch;
@@ -136,6 +159,18 @@ pub trait World {
     fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>>;
     /// File offset of a virtual address of a binary.
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64>;
+    /// Functions of a binary by the names that C++ and Rust programmers write, perhaps patterns.
+    fn user_functions_by_source_name(&self, _path: &str, _wanted: &str) -> Answer<Vec<UserSymbol>> {
+        Err(Missing::No)
+    }
+    /// Names and types of the parameters of the function at a virtual address, by debug information.
+    fn user_parameters(&self, _types: &mut TypeTable, _path: &str, _addr: u64) -> Option<Vec<(String, Ty)>> {
+        None
+    }
+    /// Where the code of a source line is.
+    fn user_line(&self, _path: &str, _source: &str, _line: u64, _column: Option<u64>) -> Answer<LinePlace> {
+        Err(Missing::No)
+    }
     /// Places of the statically defined probes of a binary whose provider and name match.
     fn usdt_probes(&self, path: &str, provider: &str, name: &str) -> Answer<Vec<UsdtProbe>>;
 

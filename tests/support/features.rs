@@ -32,6 +32,7 @@ pub const FEATURES: &[Feature] = &[
     ("pmu", || exists("/sys/bus/event_source/devices/cpu/type")),
     ("libc", libc),
     ("python3", || on_path("python3")),
+    ("objcopy", || on_path("objcopy")),
     ("loopback", loopback),
     ("setpriv", setpriv),
 ];

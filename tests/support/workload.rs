@@ -23,12 +23,13 @@ pub fn path() -> Result<PathBuf, String> {
     Ok(built)
 }
 
-/// One call of rustc: dynamically linked and with frame pointers, so that libc and stacks can be probed.
+/// One call of rustc: dynamically linked and with frame pointers, so that libc and stacks can be probed;
+/// with debug information, so that arguments have names and types.
 fn build(source: &Path, built: &Path) -> Result<(), String> {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(rustc);
     command.args(["--edition", "2024", "--crate-name", "awl_workload", "-D", "warnings"]);
-    command.args(["-C", "opt-level=1", "-C", "force-frame-pointers=yes", "-C", "panic=abort"]);
+    command.args(["-C", "opt-level=1", "-C", "force-frame-pointers=yes", "-C", "panic=abort", "-g"]);
     let output = command.arg(source).arg("-o").arg(built).output().map_err(|e| format!("rustc: {e}"))?;
     if output.status.success() {
         return Ok(());

@@ -15,6 +15,7 @@ mod c;
 mod calls;
 mod functions;
 mod net;
+mod records;
 mod usdt;
 
 use std::io::BufRead;
@@ -71,6 +72,11 @@ const COMMANDS: &[Command] = &[
     Command { name: "string", usage: "TEXT N: calls work_string(TEXT) N times", prepare: functions::string },
     Command { name: "retransmit", usage: "N MS: N connects that the peer drops", prepare: net::retransmit },
     Command { name: "tcp", usage: "N SIZE: sends SIZE bytes to itself N times", prepare: net::tcp },
+    Command {
+        name: "records",
+        usage: "N: calls work_record and work_many N times",
+        prepare: records::records,
+    },
     Command { name: "usdt", usage: "N: fires each statically defined probe N times", prepare: usdt::usdt },
     Command { name: "exit", usage: "STATUS: ends with STATUS", prepare: calls::exit },
 ];

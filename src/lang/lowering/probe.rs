@@ -142,7 +142,7 @@ pub fn ctx(cx: &mut dyn LowerCx) -> Operand {
 pub fn func(cx: &mut dyn LowerCx) -> Operand {
     let probe = cx.probe();
     let (is_user, is_entry) = match probe.ctx {
-        Ctx::Regs { when, user } => (*user == UserRegs::User, *when == When::Entry),
+        Ctx::Regs { when, user, .. } => (*user == UserRegs::User, *when == When::Entry),
         Ctx::None
         | Ctx::Record(_)
         | Ctx::BtfArgs { .. }

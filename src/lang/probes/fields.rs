@@ -38,6 +38,38 @@ pub fn of_args(types: &mut TypeTable, sig: &FuncSig) -> StructId {
     enter(types, members, StructOrigin::Args)
 }
 
+/// The struct of a user function's arguments by its calling convention: numbers and pointers go into registers one
+/// after the other, then to the stack; small structs take the registers of their words. What does not lie in one of
+/// these (floating-point numbers, structs) is left out.
+pub fn of_user_args(types: &mut TypeTable, params: &[(String, Ty)], n_registers: u32) -> StructId {
+    const WORD_BYTES: u32 = 8;
+    let (mut register, mut stack) = (0, n_registers);
+    let mut members = Vec::new();
+    for (name, ty) in params {
+        let words = ty.size(types).div_ceil(WORD_BYTES);
+        let mut take = |n: u32, small: bool| {
+            let next = if small && register + n <= n_registers { &mut register } else { &mut stack };
+            *next += n;
+            *next - n
+        };
+        match ty {
+            Ty::Ptr { .. } | Ty::Int { .. } | Ty::Bool | Ty::Enum(_) => members.push(Member {
+                name: name.clone(),
+                ty: ty.clone(),
+                offset_bits: 64 * take(1, true),
+                bitfield_bits: None,
+                data_loc: DataLoc::No,
+                tag: None,
+            }),
+            Ty::Struct(_) => _ = take(words, words <= 2),
+            // Floating-point registers hold what fits.
+            _ if words <= 1 => {}
+            _ => _ = take(words, false),
+        }
+    }
+    enter(types, members, StructOrigin::Args)
+}
+
 /// The struct of that origin with these members, entered if it is new: equal records share one, so that their
 /// probes can share a program.
 pub fn enter(types: &mut TypeTable, members: Vec<Member>, origin: StructOrigin) -> StructId {

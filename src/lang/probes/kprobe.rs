@@ -75,7 +75,7 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
             offset,
             when,
         },
-        ctx: Ctx::Regs { when, user: UserRegs::Kernel },
+        ctx: Ctx::Regs { when, user: UserRegs::Kernel, args: None },
     };
     let mut points: Vec<Point> = found.into_iter().map(point).collect();
     // Without its module the kernel takes the first function of a name: once is enough.
@@ -88,7 +88,7 @@ fn address(cx: &mut ResolveCx<'_>, target: &ApText, addr: u64, when: When) -> Ve
         cx.error(&codes::UNSAFE, target.span, "probing a kernel address needs --unsafe");
         return Vec::new();
     }
-    let ctx = Ctx::Regs { when, user: UserRegs::Kernel };
+    let ctx = Ctx::Regs { when, user: UserRegs::Kernel, args: None };
     vec![Point { attach: Attach::KprobeAddr { addr, when }, ctx }]
 }
 

@@ -130,8 +130,9 @@ pub struct Point {
 pub enum Ctx {
     /// Nothing that scripts can use.
     None,
-    /// `struct pt_regs`; of user code for uprobes.
-    Regs { when: When, user: UserRegs },
+    /// `struct pt_regs`; of user code for uprobes. `args`: what debug information says of the function's arguments,
+    /// a struct of origin `Args`.
+    Regs { when: When, user: UserRegs, args: Option<StructId> },
     /// A tracepoint's record, with its fields as a struct of origin `Format`.
     Record(StructId),
     /// `u64` arguments. `args`: a struct of origin `Args`; `ret`: of fexit, its type and argument number.
