@@ -4,7 +4,7 @@ use super::list::{self, Detail};
 use super::options::Options;
 use super::say::Say;
 use super::source;
-use super::{print, system_text};
+use super::{print, run, system_text};
 use crate::base::codes;
 use crate::codegen;
 use crate::image::{Attach, Image, elf};
@@ -42,11 +42,45 @@ pub fn dump(options: &Options, say: Say) -> u8 {
         let all: Vec<String> = image.programs.indices().map(|id| codegen::disassemble(&image, id)).collect();
         section("asm", all.join("\n"));
     }
+    if asked("libbpf") {
+        section("libbpf", programs(&image));
+    }
     let status = print(&shown, say);
+    let verifier = if options.debug.iter().any(|s| s == source::VERIFIER) {
+        run::run(&Options { dry_run: true, quiet: true, ..options.clone() }, say)
+    } else {
+        0
+    };
+    let status = status.max(verifier);
     let elf = if asked("elf") { write_elf(&image, options.output.as_deref(), say) } else { 0 };
     let emitted =
         if options.emit_elf.is_some() { write_elf(&image, options.emit_elf.as_deref(), say) } else { 0 };
     status.max(elf).max(emitted)
+}
+
+/// What there is to load: a line a program.
+fn programs(image: &Image) -> String {
+    let line = |p: &crate::image::Program| {
+        let points: Vec<String> = p.attach.iter().map(Attach::name).collect();
+        format!("{} {:?}, {} instructions: {}\n", p.name, p.ty, p.insns.len(), points.join(","))
+    };
+    image.programs.iter().map(line).collect()
+}
+
+/// `--mode compiler-bench`: how long a compilation takes, the median of several.
+pub fn time_compiler(options: &Options, say: Say) -> u8 {
+    const RUNS: usize = 11;
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let start = std::time::Instant::now();
+        if let Err(status) = compiled(options, &say, &mut |_| {}) {
+            return status;
+        }
+        times.push(start.elapsed().as_micros());
+    }
+    times.sort_unstable();
+    let (least, median, most) = (times[0], times[RUNS / 2], times[RUNS - 1]);
+    print(&format!("compile: {median} us (median of {RUNS}; {least} to {most})\n"), say)
 }
 
 fn compiled(options: &Options, say: &Say, see: &mut dyn FnMut(Stage<'_>)) -> Result<Image, u8> {

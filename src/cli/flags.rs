@@ -52,7 +52,14 @@ impl Section {
 }
 
 /// Words that can follow `-d`.
-pub const STAGES: &[&str] = &["ast", "hir", "ir", "asm", "elf", "all"];
+pub const STAGES: &[&str] = &["ast", "hir", "ir", "asm", "elf", "libbpf", "verifier", "all"];
+/// What bpftrace calls them.
+pub const STAGE_NAMES: &[(&str, &str)] =
+    &[("parse", "ast"), ("types", "hir"), ("codegen", "ir"), ("codegen-opt", "ir"), ("dis", "asm")];
+/// Words that can follow `--mode`, and the flags that say the same.
+pub const MODES: &[&str] = &["codegen", "compiler-bench", "bench", "test", "format"];
+/// Features that `--no-feature` knows.
+pub const NO_FEATURES: &[&str] = &["kprobe_multi", "kprobe_session", "uprobe_multi"];
 
 macro_rules! flags {
     ($($section:ident: { $($short:literal $long:literal $value:expr, $doc:literal;)* })*) => {
@@ -102,7 +109,11 @@ flags! {
     }
     Compile: {
         ' ' "check" Nothing, "compile only; needs no root";
-        'd' "debug" Many("STAGE"), "print what a stage of compilation made and exit: ast, hir, ir, asm, elf, all";
+        'd' "debug" Many("STAGE"), "print what a stage made and exit: ast, hir, ir, asm, elf, libbpf (programs), verifier (its log), all (of compilation)";
+        ' ' "mode" Word(MODES), "codegen: --check; bench, test: --bench, --test; format: --fmt; compiler-bench: time the compilation";
+        'I' "include-dir" Many("DIR"), "look for headers here, too: #include <x.h>, or \"x.h\" that is not beside the script";
+        ' ' "no-feature" Many("FEATURE"), "do without what the kernel has: kprobe_multi, kprobe_session, uprobe_multi";
+        ' ' "traceable-functions" One("FILE"), "the functions that patterns of kprobe and fentry stand for, one a line";
         ' ' "emit-elf" One("FILE"), "write the compiled script as an ELF object and exit";
         ' ' "debuginfo" Many("DIR"), "look for debug files of binaries here, too (DIR:DIR for several)";
         ' ' "world" One("FILE"), "compile against the machine that `awl world FILE` saved";
@@ -114,11 +125,10 @@ flags! {
         'V' "version" Nothing, "show the version";
     }
     WithoutEffect: {
-        'I' "include-dir" Many("DIR"), "files are looked for beside the one that names them";
         'b' "btf" Nothing, "BTF is always used where there is any";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";
-        ' ' "no-feature" Many("FEATURE"), "features are probed";
-        ' ' "traceable-functions" One("FILE"), "traceable functions are found by themselves";
+        ' ' "dwarf-pid" Many("PID"), "there is no dw_ustack in this version";
+        ' ' "verify-llvm-ir" Nothing, "there is no LLVM here; awl's own code is always verified";
     }
 }
 

@@ -30,7 +30,12 @@ pub fn list(world: &dyn World, pattern: &str, detail: Detail) -> Listing {
     let mut out = Listing::default();
     for pattern in pattern.split(',').map(str::trim).filter(|p| !p.is_empty()) {
         if let Some((kind, name)) = type_pattern(pattern) {
-            out.lines.extend(type_lines(world, kind, name));
+            let mut lines = type_lines(world, kind, name);
+            // Where the definition is from.
+            if let (Detail::Arguments, Some(first)) = (detail, lines.first_mut()) {
+                first.insert_str(0, "vmlinux: ");
+            }
+            out.lines.extend(lines);
         } else {
             for probe in probes_matching(world, pattern) {
                 let arguments =

@@ -9,6 +9,7 @@ mod fmt;
 pub mod help;
 mod info;
 pub mod list;
+mod notify;
 pub mod options;
 pub mod out;
 pub mod privilege;
@@ -56,6 +57,7 @@ pub fn main(args: &[String]) -> u8 {
     let say = Say::new(&options);
     match options.action {
         Action::Run => run::run(&options, say),
+        Action::Check if options.times_compiler => dump::time_compiler(&options, say),
         Action::Check | Action::Dump => dump::dump(&options, say),
         Action::Layout => fmt::fmt(&options, say),
         Action::List => list(&options, say),
@@ -138,7 +140,9 @@ fn list(options: &Options, say: Say) -> u8 {
         _ => false,
     };
     if script {
-        return dump::list_probes(options, say, detail);
+        let file = options.patterns.first().cloned().map(options::Script::File);
+        let options = Options { script: options.script.clone().or(file), ..options.clone() };
+        return dump::list_probes(&options, say, detail);
     }
     let world = match source::world(options, &say) {
         Ok(world) => world,

@@ -1,8 +1,9 @@
 //! What a command line asks for, checked.
 
-use super::flags::{Given, STAGES};
+use super::flags::{Given, NO_FEATURES, STAGE_NAMES, STAGES};
 use crate::base::diag::nearest;
 use crate::runtime::OnDemand;
+use crate::world::Feature;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Where the script is.
@@ -75,6 +76,14 @@ pub struct Options {
     pub color: Option<ColorChoice>,
     pub unsafe_: bool,
     pub includes: Vec<String>,
+    /// `-I`
+    pub include_dirs: Vec<String>,
+    /// `--no-feature`
+    pub without: Vec<Feature>,
+    /// `--traceable-functions`
+    pub traceable: Option<String>,
+    /// `--mode compiler-bench`
+    pub times_compiler: bool,
     pub debug: Vec<String>,
     pub emit_elf: Option<String>,
     pub world: Option<String>,
@@ -112,6 +121,11 @@ impl Problem {
                 let near = super::flags::FLAGS.iter().map(|f| f.long);
                 let near = nearest(arg.trim_start_matches('-'), near);
                 let p = Problem::new(format!("unknown option {arg}"));
+                let gone = WITHOUT_LLVM.iter().find(|(flag, _)| arg.starts_with(flag));
+                if let Some((_, instead)) = gone {
+                    return Problem::new(format!("awl compiles without LLVM: there is no {arg}"))
+                        .hint(*instead);
+                }
                 match near {
                     Some(near) => p.hint(format!("did you mean --{near}?")),
                     None => p.hint("words for the script stand after --"),
@@ -131,6 +145,12 @@ impl Problem {
         }
     }
 }
+
+/// Flags of bpftrace that are about LLVM, and what to use instead.
+const WITHOUT_LLVM: &[(&str, &str)] = &[
+    ("--emit-llvm", "-d ir prints awl's own intermediate code, --emit-elf FILE writes the object"),
+    ("--aot", "--emit-elf FILE writes an object that libbpf loads"),
+];
 
 /// The largest process id of any Linux.
 const PID_MAX: u32 = 0x40_0000;
@@ -177,6 +197,10 @@ impl Options {
             color,
             unsafe_: given.has("unsafe"),
             includes: given.many("include"),
+            include_dirs: given.many("include-dir"),
+            without: without(&given.many("no-feature"))?,
+            traceable: given.one("traceable-functions"),
+            times_compiler: given.one("mode").as_deref() == Some("compiler-bench"),
             debug: stages(&given.many("debug"))?,
             emit_elf: given.one("emit-elf"),
             world: given.one("world"),
@@ -211,7 +235,9 @@ fn named_param(text: &str) -> (String, Option<String>) {
 }
 
 fn on_demand(given: &Given) -> Result<OnDemand, Problem> {
-    match (given.has("test"), given.has("bench")) {
+    let mode = given.one("mode");
+    let is = |name: &str| given.has(name) || mode.as_deref() == Some(name);
+    match (is("test"), is("bench")) {
         (true, true) => Err(Problem::new("--test and --bench: not both at once")),
         (true, false) => Ok(OnDemand::Tests),
         (false, true) => Ok(OnDemand::Benches),
@@ -231,9 +257,14 @@ fn action(given: &Given) -> Action {
         ("fmt", Action::Layout),
         ("check", Action::Check),
     ];
+    let by_mode = match given.one("mode").as_deref() {
+        Some("codegen" | "compiler-bench") => Some(Action::Check),
+        Some("format") => Some(Action::Layout),
+        _ => None,
+    };
     let asked = by_flag.iter().find(|(flag, _)| given.has(flag)).map(|(_, action)| *action);
     let dumps = !given.many("debug").is_empty() || given.one("emit-elf").is_some();
-    asked.unwrap_or(if dumps { Action::Dump } else { Action::Run })
+    asked.or(by_mode).unwrap_or(if dumps { Action::Dump } else { Action::Run })
 }
 
 /// `auto`, `always`, `never`.
@@ -263,8 +294,24 @@ fn interval_ms(text: &str) -> Result<u64, Problem> {
     secs.map(|s| (s * 1000.0) as u64).ok_or_else(problem)
 }
 
+/// `--no-feature a,b`
+fn without(given: &[String]) -> Result<Vec<Feature>, Problem> {
+    let names = given.iter().flat_map(|g| g.split(',')).map(str::trim);
+    let feature = |name: &str| {
+        let known = NO_FEATURES.contains(&name);
+        let row = Feature::ALL.iter().find(|(_, n)| known && *n == name);
+        row.map(|(feature, _)| *feature).ok_or_else(|| {
+            let p = Problem::new(format!("--no-feature: there is no feature {name} to do without"));
+            p.hint(format!("it is one of {}", NO_FEATURES.join(", ")))
+        })
+    };
+    names.map(feature).collect()
+}
+
 fn stages(given: &[String]) -> Result<Vec<String>, Problem> {
-    let all: Vec<String> = given.iter().flat_map(|g| g.split(',')).map(str::to_owned).collect();
+    let own =
+        |name: &str| STAGE_NAMES.iter().find(|(n, _)| *n == name).map_or(name, |(_, own)| own).to_owned();
+    let all: Vec<String> = given.iter().flat_map(|g| g.split(',')).map(own).collect();
     match all.iter().find(|s| !STAGES.contains(&s.as_str())) {
         Some(bad) => {
             let known = STAGES.join(", ");

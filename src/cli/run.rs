@@ -2,6 +2,7 @@
 //!
 //! Comes in: options. Goes out: an exit status. Always holds: whatever way a run ends, nothing stays attached.
 
+use super::notify;
 use super::options::{Options, Problem};
 use super::out::{self, Out};
 use super::privilege;
@@ -14,7 +15,9 @@ use crate::base::codes;
 use crate::base::{Diag, Diags, SourceMap, Span};
 use crate::image::{Attach, Image};
 use crate::lang::traits::{HELP_PARAMETER, ScriptOption};
-use crate::runtime::{self, Added, Life, LoadError, Refusal, Session, Stop, Target, split_command};
+use crate::runtime::{
+    self, Added, Explained, Life, LoadError, Refusal, Session, Stop, Target, split_command,
+};
 use crate::world::World;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -76,21 +79,35 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         Err(e) => return Err(refuse(&say, options, &e, Some(&image))),
     };
     missing_probes(&say, &image, &added);
+    if options.debug.iter().any(|s| s == source::VERIFIER) {
+        let logs = session.verifier_logs(added.id, world.as_ref());
+        show_logs(&logs.map_err(|e| refuse(&say, options, &e, Some(&image)))?, &image, say);
+    }
     let mut out = Out::new(options, to, say, image.clone());
     out.attached(added.n_attached, options.quiet);
     if options.dry_run {
         return Ok(out.finish().unwrap_or(0));
     }
     session.release().map_err(|e| refuse(&say, options, &e, Some(&image)))?;
+    notify::ready();
     if let Some(wanted) = wanted {
         let status = testing::run(&mut session, &mut out, (options, say), &image, &wanted);
         drop(session);
         return Ok(out.finish().unwrap_or(status));
     }
     let stop = watch(&mut session, &mut out, options);
+    notify::stopping();
     let status = end(&mut session, &mut out, &image, stop, &say);
     drop(session);
     Ok(out.finish().unwrap_or(status))
+}
+
+/// `-d verifier`
+fn show_logs(logs: &[Explained], image: &Image, say: Say) {
+    for it in logs {
+        let title = &image.programs[it.program].title;
+        print(&format!("; {title}\n{}\n", it.log.trim_end()), say);
+    }
 }
 
 /// Whether awl may trace; else the status after it was said.

@@ -7,8 +7,8 @@ use crate::base::codes;
 use crate::base::{Diag, FileId, Source, SourceMap, Span};
 use crate::lang::Config;
 use crate::lang::config::{self, Outcome, SetBy};
-use crate::sys::elf;
-use crate::sys::world::LinuxWorld;
+use crate::sys::world::{Adjusted, LinuxWorld};
+use crate::sys::{elf, proc};
 use crate::world::World;
 use crate::world::snapshot::SnapshotWorld;
 use std::io::Read;
@@ -114,17 +114,36 @@ pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
     Ok(config)
 }
 
+/// The stage of `-d` that needs a load.
+pub const VERIFIER: &str = "verifier";
+
 /// Variables that are read elsewhere, or tell where a kernel's headers are.
 const OTHER_VARIABLES: &[&str] = &["COLOR", "BTF", "KERNEL_BUILD", "KERNEL_SOURCE", "VMLINUX"];
+
+/// What the command line says against the machine's answers.
+fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
+    let traceable = match &options.traceable {
+        None => None,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                say.error(&codes::NO_FILE, format!("{path} cannot be read: {}", system_text(&e)), None);
+                1
+            })?;
+            Some(proc::parse_functions(&text))
+        }
+    };
+    Ok(Adjusted { include_dirs: options.include_dirs.clone(), without: options.without.clone(), traceable })
+}
 
 /// The machine that is compiled for.
 pub fn world(options: &Options, say: &Say) -> Result<Box<dyn World>, u8> {
     let Some(path) = &options.world else {
         elf::set_debug_folders(options.debug_folders.iter().map(Into::into).collect());
-        return Ok(Box::new(LinuxWorld::new()));
+        let adjusted = adjusted(options, say)?;
+        return Ok(Box::new(LinuxWorld::adjusted(adjusted)));
     };
     match SnapshotWorld::open(Path::new(path)) {
-        Ok(world) => Ok(Box::new(world)),
+        Ok(world) => Ok(Box::new(world.with_include_dirs(options.include_dirs.clone()))),
         Err(why) => {
             say.error(&codes::NO_FILE, format!("{path} cannot be used: {why}"), None);
             Err(1)

@@ -228,6 +228,8 @@ pub struct RunConfig {
     pub lazy_symbolication: bool,
     pub show_debug_info: bool,
     pub license: String,
+    /// Bytes of the verifier's log.
+    pub log_bytes: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -236,6 +238,9 @@ pub enum MissingProbes {
     Warn,
     Ignore,
 }
+
+/// Of the verifier's log, unless told.
+pub const LOG_BYTES: u32 = 1_000_000;
 
 impl Default for RunConfig {
     fn default() -> Self {
@@ -250,6 +255,7 @@ impl Default for RunConfig {
             lazy_symbolication: true,
             show_debug_info: true,
             license: "GPL".into(),
+            log_bytes: LOG_BYTES,
         }
     }
 }

@@ -18,8 +18,6 @@ pub struct Config {
     pub max_bpf_progs: u64,
     pub stack_mode: StackMode,
     pub on_stack_limit: u64,
-    /// Bytes of the verifier's log.
-    pub log_size: u64,
     /// What the runtime needs to know.
     pub run: RunConfig,
     /// `--unsafe`
@@ -60,7 +58,6 @@ impl Default for Config {
             max_bpf_progs: 1024,
             stack_mode: StackMode::Bpftrace,
             on_stack_limit: 32,
-            log_size: 1_000_000,
             run: RunConfig::default(),
             unsafe_: false,
             tells_failed_reads: false,
@@ -211,10 +208,10 @@ pub static SETTINGS: &[Setting] = &[
         name: "log_size",
         renamed: &[],
         default: "1000000",
-        values: "a number of bytes",
-        doc: "Size of the kernel verifier's log.",
-        set: |c, v| number(v, 1024, 1 << 30).map(|n| c.log_size = n).is_some(),
-        get: |c| Const::Int(c.log_size as i64),
+        values: "a number of bytes from 128 to 1073741823",
+        doc: "Size of the kernel verifier's log, where a program is refused. One that says nothing is tried again with more.",
+        set: |c, v| number(v, 128, u64::from(u32::MAX >> 2)).map(|n| c.run.log_bytes = n as u32).is_some(),
+        get: |c| Const::Int(i64::from(c.run.log_bytes)),
     },
     Setting {
         name: "print_maps_on_exit",

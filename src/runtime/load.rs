@@ -7,7 +7,7 @@ use super::error::{LoadError, Refusal, errno_text};
 use crate::attach::{AttachError, Target, Unit};
 use crate::base::{IndexVec, Span};
 use crate::image::debug::{self, ProgramDebug};
-use crate::image::{Image, MapId, Program, ProgramId, RelocKind};
+use crate::image::{Image, LOG_BYTES, MapId, ProgType, Program, ProgramId, RelocKind};
 use crate::isa::Insn;
 use crate::isa::insn::{PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
 use crate::sys::bpf::{self, DebugInfo, FuncRecord, LineRecord, LogLevel, ProgramSpec};
@@ -60,6 +60,9 @@ pub struct Loader<'a> {
     pub debug: Option<Debug>,
 }
 
+/// A verifier log of this many bytes holds the end of any refusal.
+const LOG_BYTES_MORE: u32 = 16 << 20;
+
 /// Loads a program for `unit`, or for its fallback where the kernel refuses the first way.
 pub fn load(loader: &Loader, id: ProgramId, unit: Unit) -> Result<Loaded, LoadError> {
     let insns = relocated(&loader.image.programs[id], &loader.maps, loader.world)?;
@@ -81,7 +84,7 @@ pub fn states(loader: &Loader, id: ProgramId, unit: &Unit) -> Result<String, Loa
     let program = &loader.image.programs[id];
     let insns = relocated(program, &loader.maps, loader.world)?;
     with_spec(loader, id, &insns, unit, |spec| {
-        let (loaded, log) = bpf::load_logged(program.ty, spec, LogLevel::States);
+        let (loaded, log) = bpf::load_logged(program.ty, spec, LogLevel::States, LOG_BYTES_MORE);
         match loaded {
             // Without the room for all of it the kernel keeps the end, and fails.
             Err(e) if e.raw_os_error() != Some(libc::ENOSPC) => {
@@ -94,18 +97,35 @@ pub fn states(loader: &Loader, id: ProgramId, unit: &Unit) -> Result<String, Loa
 
 fn load_unit(loader: &Loader, id: ProgramId, insns: &[Insn], unit: &Unit) -> Result<OwnedFd, LoadError> {
     let program = &loader.image.programs[id];
+    let config = &loader.image.config;
     with_spec(loader, id, insns, unit, |spec| {
         let first = match bpf::load(program.ty, spec) {
             Ok(fd) => return Ok(fd),
             Err(e) => e,
         };
-        let (again, log) = bpf::load_logged(program.ty, spec, LogLevel::Refusal);
-        again.map_err(|e| {
+        match logged(program.ty, spec, config.log_bytes) {
+            (Ok(fd), _) => Ok(fd),
             // The log did not fit: that says nothing of the program.
-            let e = if e.raw_os_error() == Some(libc::ENOSPC) { first } else { e };
-            LoadError::Program(Box::new(refusal(program, &e, log)))
-        })
+            (Err(e), log) if e.raw_os_error() == Some(libc::ENOSPC) => {
+                let hint = "the verifier's log is longer than the setting log_size: not all of it is known";
+                let known = refusal(program, &first, log);
+                let hint = known.hint.clone().or(Some(hint.into()));
+                Err(LoadError::Program(Box::new(Refusal { hint, ..known })))
+            }
+            (Err(e), log) => Err(LoadError::Program(Box::new(refusal(program, &e, log)))),
+        }
     })
+}
+
+/// Loads with a log of the size that is set. Where that is the default and too small, with more.
+fn logged(ty: ProgType, spec: &ProgramSpec, bytes: u32) -> (io::Result<OwnedFd>, String) {
+    let (loaded, log) = bpf::load_logged(ty, spec, LogLevel::Refusal, bytes);
+    match &loaded {
+        Err(e) if e.raw_os_error() == Some(libc::ENOSPC) && bytes == LOG_BYTES => {
+            bpf::load_logged(ty, spec, LogLevel::Refusal, LOG_BYTES_MORE)
+        }
+        _ => (loaded, log),
+    }
 }
 
 /// Calls `load` with all that the kernel is told of a program for `unit`.

@@ -67,9 +67,6 @@ pub struct LineRecord {
     pub line_col: u32,
 }
 
-/// A verifier log of this many bytes holds the end of any refusal.
-const LOG_BYTES: usize = 16 << 20;
-
 /// How much the verifier says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogLevel {
@@ -85,8 +82,13 @@ pub fn load(ty: ProgType, spec: &ProgramSpec) -> io::Result<OwnedFd> {
 }
 
 /// Loads a program again after a refusal, for the verifier's words. It may succeed now.
-pub fn load_logged(ty: ProgType, spec: &ProgramSpec, level: LogLevel) -> (io::Result<OwnedFd>, String) {
-    let mut log = vec![0u8; LOG_BYTES];
+pub fn load_logged(
+    ty: ProgType,
+    spec: &ProgramSpec,
+    level: LogLevel,
+    log_bytes: u32,
+) -> (io::Result<OwnedFd>, String) {
+    let mut log = vec![0u8; log_bytes as usize];
     let loaded = load_with(ty, spec, Some((&mut log, level)));
     let used = log.iter().position(|&b| b == 0).unwrap_or(log.len());
     (loaded, String::from_utf8_lossy(&log[..used]).into_owned())

@@ -21,6 +21,8 @@ use std::rc::Rc;
 /// The answers so far.
 pub struct LiveFeatures {
     kernel: Rc<LazyKernel>,
+    /// Not to be used, whether they are there or not.
+    without: Vec<Feature>,
     can_load: OnceCell<bool>,
     features: RefCell<BTreeMap<Feature, bool>>,
     helpers: RefCell<BTreeMap<Helper, bool>>,
@@ -29,9 +31,10 @@ pub struct LiveFeatures {
 }
 
 impl LiveFeatures {
-    pub fn new(kernel: Rc<LazyKernel>) -> LiveFeatures {
+    pub fn new(kernel: Rc<LazyKernel>, without: Vec<Feature>) -> LiveFeatures {
         LiveFeatures {
             kernel,
+            without,
             can_load: OnceCell::new(),
             features: RefCell::default(),
             helpers: RefCell::default(),
@@ -189,7 +192,7 @@ impl LiveFeatures {
 
 impl Features for LiveFeatures {
     fn has(&self, feature: Feature) -> bool {
-        cached(&self.features, feature, || self.probe(feature))
+        !self.without.contains(&feature) && cached(&self.features, feature, || self.probe(feature))
     }
     fn helper(&self, helper: Helper) -> bool {
         cached(&self.helpers, helper, || self.probe_helper(helper))
@@ -297,7 +300,7 @@ mod tests {
     #[test]
     fn what_this_kernel_can_do() {
         let kernel = Rc::new(LazyKernel::default());
-        let features = LiveFeatures::new(kernel.clone());
+        let features = LiveFeatures::new(kernel.clone(), Vec::new());
         if !features.can_load() || kernel.get().is_none() {
             eprintln!("skipped: programs cannot be loaded here, or there is no BTF");
             return;
@@ -328,12 +331,12 @@ mod tests {
     #[test]
     fn guesses_agree_with_trials_on_what_btf_can_know() {
         let kernel = Rc::new(LazyKernel::default());
-        let tried = LiveFeatures::new(kernel.clone());
+        let tried = LiveFeatures::new(kernel.clone(), Vec::new());
         if !tried.can_load() || kernel.get().is_none() {
             eprintln!("skipped: programs cannot be loaded here, or there is no BTF");
             return;
         }
-        let guessed = LiveFeatures::new(kernel);
+        let guessed = LiveFeatures::new(kernel, Vec::new());
         assert!(guessed.can_load.set(false).is_ok());
         for row in helpers::ALL {
             // The kernel may withhold a helper that its sources have (lockdown, a missing capability).

@@ -83,7 +83,12 @@ pub fn traceable_functions() -> Answer<BTreeSet<(String, String)>> {
     if text.is_empty() {
         return Err(Missing::No);
     }
-    Ok(text.lines().filter_map(parse_traceable).collect())
+    Ok(parse_functions(&text))
+}
+
+/// The functions of a list as the kernel gives it, one a line: `vfs_read` or `nf_hook [nf_tables]`.
+pub fn parse_functions(text: &str) -> BTreeSet<(String, String)> {
+    text.lines().map(str::trim).filter_map(parse_traceable).collect()
 }
 
 /// `vfs_read` or `nf_hook [nf_tables]`

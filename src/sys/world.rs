@@ -10,8 +10,8 @@ use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
-    Answer, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob,
-    is_glob,
+    Answer, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe, UserSymbol, World,
+    glob, is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -25,6 +25,18 @@ pub struct LinuxWorld {
     kernel: Rc<LazyKernel>,
     features: OnceCell<LiveFeatures>,
     dwarf: dwarf::Files,
+    adjusted: Adjusted,
+}
+
+/// What the command line puts in the place of the machine's own answers.
+#[derive(Clone, Debug, Default)]
+pub struct Adjusted {
+    /// `-I`
+    pub include_dirs: Vec<String>,
+    /// Features that are not to be used.
+    pub without: Vec<Feature>,
+    /// The functions that patterns of kprobes and fentry stand for.
+    pub traceable: Option<BTreeSet<(String, String)>>,
 }
 
 /// The kernel's BTF, opened when first used.
@@ -49,6 +61,11 @@ impl LinuxWorld {
         LinuxWorld::default()
     }
 
+    /// This machine, but for what is said here.
+    pub fn adjusted(adjusted: Adjusted) -> LinuxWorld {
+        LinuxWorld { adjusted, ..LinuxWorld::default() }
+    }
+
     /// The BTF of the running kernel and its modules; the error says why there is none.
     pub fn btf(&self) -> Result<&Kernel, &str> {
         self.kernel.result()
@@ -64,13 +81,16 @@ impl LinuxWorld {
     }
 
     fn live(&self) -> &LiveFeatures {
-        self.features.get_or_init(|| LiveFeatures::new(self.kernel.clone()))
+        self.features.get_or_init(|| LiveFeatures::new(self.kernel.clone(), self.adjusted.without.clone()))
     }
 }
 
 impl World for LinuxWorld {
     fn arch(&self) -> &'static Arch {
         arch::native()
+    }
+    fn include_dirs(&self) -> &[String] {
+        &self.adjusted.include_dirs
     }
     fn features(&self) -> &dyn Features {
         self.live()
@@ -121,7 +141,13 @@ impl World for LinuxWorld {
     fn kprobe_functions(&self, module: &str, pattern: &str) -> Answer<Vec<(String, String)>> {
         let in_module = proc::module_matcher(module);
         if is_glob(pattern) {
-            return proc::kprobe_functions(&in_module, &|n| glob(pattern, n));
+            return match &self.adjusted.traceable {
+                Some(known) => {
+                    let fits = |(m, n): &&(String, String)| in_module(m) && glob(pattern, n);
+                    Ok(known.iter().filter(fits).cloned().collect())
+                }
+                None => proc::kprobe_functions(&in_module, &|n| glob(pattern, n)),
+            };
         }
         // A function of BTF is one of kallsyms too, and much faster found.
         let in_btf = self.kernel().map(|k| k.functions_named(&in_module, pattern)).unwrap_or_default();
@@ -139,8 +165,8 @@ impl World for LinuxWorld {
         }
         let mut found = kernel.functions(&in_module, &|n| glob(pattern, n));
         // BTF also has functions that ftrace cannot trace; where its list is readable they are left out.
-        if let Ok(traceable) = proc::traceable_functions() {
-            let traceable: BTreeSet<(String, String)> = traceable;
+        let given = self.adjusted.traceable.clone();
+        if let Some(traceable) = given.or_else(|| proc::traceable_functions().ok()) {
             found.retain(|f| traceable.contains(f));
         }
         Ok(found)

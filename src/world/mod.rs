@@ -193,6 +193,10 @@ pub trait World {
     fn kernel_symbol(&self, name: &str) -> Answer<u64>;
     /// Inode number of a cgroup v2 path, which is its id.
     fn cgroup_id(&self, path: &str) -> Answer<u64>;
+    /// Where headers and imports are looked for that are not beside the file that names them.
+    fn include_dirs(&self) -> &[String] {
+        &[]
+    }
     /// A file that the script imports or includes.
     fn read_file(&self, path: &str) -> Answer<String>;
     /// A folder that the script imports; `Missing::No` if the path is none.

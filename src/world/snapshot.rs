@@ -58,6 +58,7 @@ pub struct SnapshotWorld {
     snapshot: Snapshot,
     arch: &'static Arch,
     kernel: Option<Kernel>,
+    include_dirs: Vec<String>,
 }
 
 /// The modules of a snapshot.
@@ -73,6 +74,11 @@ impl ModuleSource for SavedModules {
 }
 
 impl SnapshotWorld {
+    /// With folders for headers.
+    pub fn with_include_dirs(self, include_dirs: Vec<String>) -> SnapshotWorld {
+        SnapshotWorld { include_dirs, ..self }
+    }
+
     /// Opens the file that `awl world` wrote.
     pub fn open(path: &Path) -> Result<SnapshotWorld, String> {
         let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -100,7 +106,7 @@ impl SnapshotWorld {
             true => None,
             false => Some(Kernel::new(open(btf)?, Box::new(SavedModules(modules)))),
         };
-        Ok(SnapshotWorld { snapshot, arch, kernel })
+        Ok(SnapshotWorld { snapshot, arch, kernel, include_dirs: Vec::new() })
     }
 
     /// The release of the kernel that was saved.
@@ -233,6 +239,9 @@ impl World for SnapshotWorld {
     }
     fn cgroup_id(&self, _path: &str) -> Answer<u64> {
         not_saved("cgroups", "compile on the machine itself, or compare with the number")
+    }
+    fn include_dirs(&self) -> &[String] {
+        &self.include_dirs
     }
     fn read_file(&self, path: &str) -> Answer<String> {
         fs::read_to_string(path).map_err(|e| match e.kind() {

@@ -96,7 +96,7 @@ fn json_records() {
             "{\"type\": \"attached_probes\", \"count\": 2, \"data\": {\"probes\": 2}}",
             "{\"type\": \"errorf\", \"msg\": \"bad\", \"filename\": \"stdin\", \"line\": 1, \"col\": 9}",
             "{\"type\": \"lost_events\", \"count\": 3, \"data\": {\"events\": 3}}",
-            "{\"type\": \"runtime_error\", \"msg\": \"3 updates lost in begin: @x was full, or busy\", \"severity\": \"warning\"}",
+            "{\"type\": \"helper_error\", \"msg\": \"3 updates lost in begin: @x was full, or busy\", \"helper\": \"map_update_elem\", \"retcode\": -7}",
         ]
     );
 }

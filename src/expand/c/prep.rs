@@ -244,7 +244,10 @@ impl<'w> Prep<'w> {
     }
 
     fn include(&mut self, what: &str, span: Span, sources: &mut SourceMap, diags: &mut Diags) {
-        if what.starts_with('<') {
+        if let Some((name, _)) = what.strip_prefix('<').and_then(|w| w.split_once('>')) {
+            if let Some(path) = files::in_dirs(self.world, name) {
+                return self.header(&path, span, sources, diags);
+            }
             if !self.has_told {
                 let message = "#include of kernel headers has no effect: kernel types come from BTF";
                 diags.push(Diag::warning(&codes::NO_EFFECT, span, message).hint("leave such lines out"));
@@ -255,6 +258,7 @@ impl<'w> Prep<'w> {
         match what.strip_prefix('"').and_then(|w| w.split_once('"')) {
             Some((name, _)) => {
                 let path = files::beside(&sources.files[span.file].name, name);
+                let path = files::or_in_dirs(self.world, path, name);
                 self.header(&path, span, sources, diags);
             }
             None => bad(diags, span, "#include wants \"file.h\" or <file.h>"),

@@ -4,7 +4,7 @@
 //! its log. Always holds: the program is loaded for real, and never attached.
 
 use super::super::inspect::reasons;
-use crate::image::{MapKind, ProgType};
+use crate::image::{LOG_BYTES, MapKind, ProgType};
 use crate::isa::Insn;
 use crate::isa::assemble;
 use crate::isa::insn::{Form, PSEUDO_MAP_FD};
@@ -38,7 +38,7 @@ pub fn load(program: &[String], filling: Option<&str>) -> io::Result<Result<Answ
         Err(why) => return Ok(Err(why)),
     };
     let spec = ProgramSpec { name: "lesson", license: "GPL", insns: &insns, ..Default::default() };
-    let (loaded, log) = bpf::load_logged(ProgType::RawTracepoint, &spec, LogLevel::States);
+    let (loaded, log) = bpf::load_logged(ProgType::RawTracepoint, &spec, LogLevel::States, LOG_BYTES);
     match loaded {
         Ok(_) => Ok(Ok(Answer { accepted: true, log, meaning: None })),
         Err(e) if log.is_empty() => Err(e),
