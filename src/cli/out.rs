@@ -163,6 +163,7 @@ impl Out {
             | LossCause::Scratch
             | LossCause::DivByZero
             | LossCause::Stack
+            | LossCause::Rounds
             | LossCause::NoSuchTask
             | LossCause::Index
             | LossCause::Skipped => MessageKind::Runtime,
@@ -235,6 +236,10 @@ pub fn loss_text(loss: &Loss) -> (&'static Code, String) {
         LossCause::NoSuchKey(map) => {
             (&codes::NO_SUCH_KEY, format!("delete() of a key that is not in {map}, {times}, in {probe}"))
         }
+        LossCause::Rounds => (
+            &codes::ROUNDS_LOST,
+            format!("a loop of {probe} ended early, {times}: the kernel does 8388608 rounds"),
+        ),
         LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
         LossCause::NoSuchTask => {
             (&codes::NO_SUCH_TASK, format!("comm() of a task that is not there, {times}, in {probe}"))

@@ -201,6 +201,8 @@ pub enum LossKind {
     DivByZero,
     /// `delete()` of a key that is not there, where the script does not look at the result.
     NoSuchKey(MapId),
+    /// A range had more rounds than the kernel does.
+    Rounds,
     /// The frames of a stack could not be stored.
     Stack,
     /// `comm(pid)` of a task that is not there.

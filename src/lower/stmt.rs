@@ -4,7 +4,7 @@
 
 use super::func::{Fx, Home, Loop, Returns};
 use super::memory::Tails;
-use crate::image::ProgType;
+use crate::image::{LossKind, ProgType};
 use crate::ir::{BinOp, Cc, Kind, Op, Size, Slot, Value};
 use crate::isa::Helper;
 use crate::lang::traits::Operand;
@@ -192,6 +192,7 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(end);
     }
 
+    /// Rounds of a range, as far as the kernel goes; the rest is counted as lost.
     fn n_rounds(&mut self, less: Cc, first: Value, limit: Value) -> Value {
         let n = self.choose(
             (less, first, limit),
@@ -199,6 +200,8 @@ impl<'a> Fx<'_, 'a> {
             |f| f.b.bin(BinOp::Sub, limit, first),
             |f| f.b.iconst(0),
         );
+        let max = self.b.iconst(ROUNDS_MAX.into());
+        self.when(Cc::Ugt, n, max, |f| f.lose(LossKind::Rounds));
         self.b.umin(n, ROUNDS_MAX)
     }
 

@@ -111,6 +111,8 @@ pub enum LossCause {
     DivByZero,
     /// `delete()` of a key that is not there.
     NoSuchKey(String),
+    /// A range had more rounds than the kernel does.
+    Rounds,
     /// A stack could not be walked or stored.
     Stack,
     /// `comm(pid)` of a task that is not there.

@@ -88,6 +88,7 @@ fn cause(kind: &LossKind, image: &Image) -> LossCause {
         LossKind::DivByZero => LossCause::DivByZero,
         LossKind::NoSuchKey(map) => LossCause::NoSuchKey(name(map)),
         LossKind::Stack => LossCause::Stack,
+        LossKind::Rounds => LossCause::Rounds,
         LossKind::NoSuchTask => LossCause::NoSuchTask,
         LossKind::Index => LossCause::Index,
         LossKind::Read(helper) => LossCause::Read(helper.row().map_or("", |row| row.name)),
