@@ -282,8 +282,9 @@ impl<'a> Fx<'_, 'a> {
         let (from_fields, to_fields) = (from.fields(), to.fields());
         let (from_offs, to_offs) = (from.field_offsets(&self.m.types), to.field_offsets(&self.m.types));
         for i in 0..to_fields.len().min(from_fields.len()) {
-            let (a, b) = (&from_fields[i], &to_fields[i]);
-            let (src, to_off) = ((ptr, at + from_offs[i] as i32), off + to_offs[i] as i32);
+            let source = source_field(from, to, i);
+            let (a, b) = (&from_fields[source], &to_fields[i]);
+            let (src, to_off) = ((ptr, at + from_offs[source] as i32), off + to_offs[i] as i32);
             match (a, b) {
                 _ if a == b => {
                     self.store(b, Operand::Mem { ptr: src.0, off: src.1 }, dst, to_off, Tails::Any);
@@ -312,6 +313,14 @@ impl<'a> Fx<'_, 'a> {
                 }
             }
         }
+    }
+}
+
+/// The field of `from` that becomes field `i` of `to`: in records the one of its name.
+fn source_field(from: &Ty, to: &Ty, i: usize) -> usize {
+    match (from, to) {
+        (Ty::Record(from), Ty::Record(to)) => from.iter().position(|(name, _)| *name == to[i].0).unwrap_or(i),
+        _ => i,
     }
 }
 
