@@ -70,6 +70,11 @@ impl Diags {
         self.push(d);
     }
 
+    pub fn misplaced_import(&mut self, span: Span) {
+        let d = Diag::error(&codes::ORDER, span, "imports stand outside of probes, before them");
+        self.push(d.hint("move it to the start of the script"));
+    }
+
     pub fn redeclared(&mut self, span: Span, what: &str, before: Span) {
         let d = Diag::error(&codes::REDECLARED, span, format!("{what} is declared already"));
         self.push(d.note(before, "here"));

@@ -83,7 +83,7 @@ impl Checker<'_> {
                 None => value.as_ref().map(|e| self.returned(e)),
             })),
             S::Import(i) => {
-                self.diags.unsupported(i.span, "imports are");
+                self.diags.misplaced_import(i.span);
                 None
             }
             S::Block(b) => Some(StmtKind::Block(self.block(b))),
