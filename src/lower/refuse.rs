@@ -10,13 +10,11 @@ use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
 use crate::sema::hir::{Arg, Block, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
-use crate::ty::{StackMode, Ty, TypeTable};
+use crate::ty::{StackMode, Ty};
 use crate::world::{Feature, World};
 
 /// Bytes of a key where keys cannot be big (`MAX_BPF_STACK` limits them before 5.18).
 const KEY_BYTES_MAX: u32 = 512;
-/// Rounds of two nested loops over strings that the verifier can follow.
-const PAIRS_MAX: u64 = 64 << 10;
 /// The kernel function that counts a map's elements.
 const COUNT_KFUNC: &str = "bpf_map_sum_elem_count";
 
@@ -45,7 +43,7 @@ pub fn check(program: &Program, world: &dyn World) -> Diags {
         }
     }
     for probe in program.probes.iter() {
-        let mut cx = Cx { probe, world, types: &program.types, maps: &program.maps, diags: &mut diags };
+        let mut cx = Cx { probe, world, maps: &program.maps, diags: &mut diags };
         cx.block(&probe.body);
         program.fns.iter().for_each(|f| cx.block(&f.body));
     }
@@ -62,7 +60,6 @@ fn lacks(diags: &mut Diags, span: Span, what: String, hint: &str) {
 struct Cx<'a> {
     probe: &'a Probe,
     world: &'a dyn World,
-    types: &'a TypeTable,
     maps: &'a IndexVec<MapId, Map>,
     diags: &'a mut Diags,
 }
@@ -132,7 +129,6 @@ impl Cx<'_> {
                 "delete" => self.delete(call, e.span),
                 "len" => self.len(call, e.span),
                 "func" => self.func(e.span),
-                "strcontains" => self.strcontains(call, e.span),
                 _ => {}
             }
         }
@@ -166,21 +162,6 @@ impl Cx<'_> {
         if !is_known && !self.world.features().helper(Helper::GET_FUNC_IP) {
             let what = "this kernel does not tell a return probe its function (5.15 does)";
             lacks(self.diags, span, what.into(), "attach to one function, or use probe");
-        }
-    }
-
-    fn strcontains(&mut self, call: &Call, span: Span) {
-        let bytes: Vec<u64> = call
-            .args
-            .iter()
-            .map(|a| match a {
-                Arg::Expr(e) => e.ty.size(self.types).into(),
-                Arg::Map { .. } | Arg::Text(_) | Arg::Ty(_) => 0,
-            })
-            .collect();
-        if bytes.len() == 2 && bytes[0] * bytes[1] > PAIRS_MAX {
-            let what = format!("a search for {} bytes in {} is too long for the kernel", bytes[1], bytes[0]);
-            lacks(self.diags, span, what, "cut the strings with str(x, n)");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Search in strings, parts of strings, names of numbers.
 
 use crate::lang::lowering::globs::{ELEMENTS_MAX, Machine};
+use crate::lang::lowering::search::PART_BYTES_MAX;
 use crate::lang::lowering::strings as lower;
 use crate::lang::sig::{Builtin, CallData, Const, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
@@ -8,8 +9,6 @@ use crate::ty::Ty;
 
 /// Bytes of the names of signals and system calls.
 const NAME_BYTES: u32 = 64;
-/// Rounds of the loop that looks for one string in another; the verifier walks each.
-const SEARCH_ROUNDS_MAX: u64 = 32 * 1024;
 
 const PAIR: &[Param] = &[Param::required("text", ParamKind::Str), Param::required("part", ParamKind::Str)];
 const NUMBER: &[Param] = &[Param::required("number", ParamKind::Int)];
@@ -75,6 +74,17 @@ pub static ROWS: &[Builtin] = &[
         lower::basename,
         "What follows the last / of a path.",
         "tracepoint:syscalls:sys_enter_openat { @[basename(str(args.filename))] = count(); } interval:s:1 { exit(); }",
+    ),
+    Builtin::func(
+        "dirname",
+        TEXT,
+        Ret::Check(|cx| {
+            let n = cx.arg(0).ty.size(cx.types());
+            (Ty::Str { n: n.max(2) }, CallData::None)
+        }),
+        lower::dirname,
+        "What stands before the last / of a path: /usr/bin for /usr/bin/ls, / for /ls, and . where there is no /.",
+        "tracepoint:syscalls:sys_enter_openat { @[dirname(str(args.filename))] = count(); } interval:s:1 { exit(); }",
     ),
     Builtin::func(
         "memcmp",
@@ -146,14 +156,17 @@ fn matches(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     }
 }
 
-/// Two strings whose lengths nothing is known of are compared at each place of the first.
+/// What is looked for has its bytes in a table, if it is no literal.
 fn search(cx: &mut dyn CheckCx, ty: Ty) -> (Ty, CallData) {
-    let (text, part) = (cx.arg(0), cx.arg(1));
-    let is_short = part.literal.is_some_and(|l| l.len() <= ELEMENTS_MAX);
-    let rounds = u64::from(text.ty.size(cx.types())) * u64::from(part.ty.size(cx.types()));
-    if !is_short && rounds > SEARCH_ROUNDS_MAX {
-        let span = cx.span();
-        cx.bad_argument(span, "the strings are too long for a search: give str() a length".into());
+    let part = cx.arg(1);
+    let text = cx.arg(0);
+    let n = part.ty.size(cx.types()).min(text.ty.size(cx.types()));
+    if n > PART_BYTES_MAX {
+        let message = format!("what is looked for has up to {} bytes; {} can be", n - 1, PART_BYTES_MAX - 1);
+        cx.bad_argument(
+            part.span,
+            format!("{message}: cut it with str(x, {}) or substr()", PART_BYTES_MAX - 1),
+        );
         return (Ty::Error, CallData::None);
     }
     (ty, CallData::None)

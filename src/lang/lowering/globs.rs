@@ -1,11 +1,12 @@
 //! Patterns known at compile time, matched by a machine that steps once a byte.
 //!
 //! Comes in: a glob, or a text to look for. Goes out: code that runs a set of states (a word, one bit for each
-//! number of elements matched so far) over a string. Always holds: one loop, whose branches leave nothing that
+//! number of elements matched so far) over a string. Always holds: one loop, whose only branch leaves nothing that
 //! differs but its counter, so that the verifier walks it once; at most [`ELEMENTS_MAX`] elements.
 
-use super::strings::each_byte;
-use crate::ir::{BinOp, Cc, Kind, Size, Value};
+use super::bytes;
+use super::text::byte_at;
+use crate::ir::{BinOp, Cc, Size, Value, Var};
 use crate::lang::traits::{LowerCx, Operand};
 
 /// Elements of a pattern, not counting `*`: the highest bit is that of the state after the last one.
@@ -113,13 +114,8 @@ impl Machine {
 
     /// 1 if the string of `n` bytes matches, else 0.
     pub fn run(&self, cx: &mut dyn LowerCx, text: (Value, i32), n: u32) -> Value {
-        let states = cx.b().var(Kind::Int);
-        let start = cx.b().iconst(1);
-        cx.b().set(states, start);
-        let done = cx.b().new_block();
-        self.each_step(cx, text, n, states, done, |_, _, _| {});
-        cx.b().jump(done, Vec::new());
-        cx.b().enter(done);
+        let (states, open) = (bytes::var(cx, 1), bytes::var(cx, 1));
+        self.each_step(cx, text, n, (states, open), &mut |_, _| {});
         let at_end = cx.b().get(states);
         let accepted = cx.b().bin_imm(BinOp::And, at_end, self.accepts as i64);
         let zero = cx.b().iconst(0);
@@ -128,50 +124,47 @@ impl Machine {
 
     /// How many bytes were read when the last element was first matched, or -1.
     pub fn find_end(&self, cx: &mut dyn LowerCx, text: (Value, i32), n: u32) -> Value {
-        let states = cx.b().var(Kind::Int);
-        let start = cx.b().iconst(1);
-        cx.b().set(states, start);
-        let (done, join) = (cx.b().new_block(), cx.b().new_block());
-        let out = cx.b().block_param(join, Kind::Int);
-        let accepts = self.accepts as i64;
-        self.each_step(cx, text, n, states, done, |cx, now, i| {
-            let accepted = cx.b().bin_imm(BinOp::And, now, accepts);
-            let (zero, found, on) = (cx.b().iconst(0), cx.b().new_block(), cx.b().new_block());
-            cx.b().branch(Cc::Ne, accepted, zero, found, on);
-            cx.b().enter(found);
-            let end = cx.b().add_imm(i, 1);
-            cx.b().jump(join, vec![end]);
-            cx.b().enter(on);
+        let (states, open, count) = (bytes::var(cx, 1), bytes::var(cx, 1), bytes::var(cx, 0));
+        let last = i64::from(self.accepts.trailing_zeros());
+        self.each_step(cx, text, n, (states, open), &mut |cx, now| {
+            let was_open = cx.b().get(open);
+            let before = cx.b().get(count);
+            let after = cx.b().bin(BinOp::Add, before, was_open);
+            cx.b().set(count, after);
+            let moved = cx.b().bin_imm(BinOp::Lshr, now, last);
+            let accepted = cx.b().bin_imm(BinOp::And, moved, 1);
+            let rejected = bytes::not(cx, accepted);
+            bytes::keep_if(cx, open, rejected);
         });
-        cx.b().jump(done, Vec::new());
-        cx.b().enter(done);
-        let absent = cx.b().iconst(-1);
-        cx.b().jump(join, vec![absent]);
-        cx.b().enter(join);
-        out
+        let at_end = cx.b().get(states);
+        let moved = cx.b().bin_imm(BinOp::Lshr, at_end, last);
+        let accepted = cx.b().bin_imm(BinOp::And, moved, 1);
+        let rejected = bytes::not(cx, accepted);
+        // All ones, which is -1, where it was not found.
+        let none = bytes::mask(cx, rejected);
+        let end = cx.b().get(count);
+        cx.b().bin(BinOp::Or, end, none)
     }
 
-    /// Steps over the bytes; goes to `done` at the NUL and where no state is left.
+    /// Steps over the bytes while `open`, which the NUL closes; leaves where no state is left.
     fn each_step(
         &self,
         cx: &mut dyn LowerCx,
-        (ptr, off): (Value, i32),
+        text: (Value, i32),
         n: u32,
-        states: crate::ir::Var,
-        done: crate::ir::Block,
-        after: impl FnOnce(&mut dyn LowerCx, Value, Value),
+        (states, open): (Var, Var),
+        after: &mut dyn FnMut(&mut dyn LowerCx, Value),
     ) {
-        let bytes: Vec<u8> = self.moves.iter().flat_map(|m| m.to_le_bytes()).collect();
-        let Operand::Mem { ptr: table, off: table_off } = cx.literal(&bytes) else {
+        let table: Vec<u8> = self.moves.iter().flat_map(|m| m.to_le_bytes()).collect();
+        let Operand::Mem { ptr: table, off: table_off } = cx.literal(&table) else {
             crate::bug!("a literal in a register")
         };
         let stays = self.stays as i64;
-        each_byte(cx, n, |cx, i| {
-            let at = cx.b().bin(BinOp::Add, ptr, i);
-            let byte = cx.b().load(Size::B1, at, off);
-            let (zero, more) = (cx.b().iconst(0), cx.b().new_block());
-            cx.b().branch(Cc::Eq, byte, zero, done, more);
-            cx.b().enter(more);
+        let done = cx.b().new_block();
+        let step = &mut |cx: &mut dyn LowerCx, i: Value| {
+            let byte = byte_at(cx, text, i);
+            let some = bytes::is_some(cx, byte);
+            let is_open = bytes::keep_if(cx, open, some);
             let row = cx.b().bin_imm(BinOp::Shl, byte, 3);
             let row = cx.b().bin(BinOp::Add, table, row);
             let moves = cx.b().load(Size::B8, row, table_off);
@@ -180,11 +173,18 @@ impl Machine {
             let moved = cx.b().bin_imm(BinOp::Shl, moved, 1);
             let stay = cx.b().bin_imm(BinOp::And, now, stays);
             let next = cx.b().bin(BinOp::Or, moved, stay);
+            // Behind the end nothing moves any more.
+            let change = cx.b().bin(BinOp::Xor, next, now);
+            let mask = bytes::mask(cx, is_open);
+            let change = cx.b().bin(BinOp::And, change, mask);
+            let next = cx.b().bin(BinOp::Xor, now, change);
             cx.b().set(states, next);
-            let on = cx.b().new_block();
-            cx.b().branch(Cc::Eq, next, zero, done, on);
-            cx.b().enter(on);
-            after(cx, next, i);
+            after(cx, next);
+        };
+        bytes::each_byte_until(cx, n, done, step, &mut |cx| {
+            let (now, is_open) = (cx.b().get(states), cx.b().get(open));
+            let mask = bytes::mask(cx, is_open);
+            cx.b().bin(BinOp::And, now, mask)
         });
     }
 }

@@ -1,5 +1,6 @@
 //! How each builtin becomes IR: one function a row, in the files of the rows' groups.
 
+pub mod bytes;
 pub mod effects;
 pub mod errno;
 pub mod globs;
@@ -9,6 +10,7 @@ pub mod meta;
 pub mod output;
 pub mod probe;
 pub mod script;
+pub mod search;
 pub mod strings;
 pub mod task;
 pub mod text;

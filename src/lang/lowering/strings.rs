@@ -4,8 +4,10 @@
 //! for helpers alone), and what else a loop carries is a number of which the verifier knows nothing, so that it
 //! does not walk each way through the loop.
 
+use super::bytes;
 use super::globs::{Machine, Place};
-use super::text::{byte_at, one_of, room};
+use super::search::{Text, position};
+use super::text::{byte_at, room};
 use super::{folded, memory, number};
 use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::lang::sig::CallData;
@@ -65,18 +67,29 @@ pub fn startswith(cx: &mut dyn LowerCx) -> Operand {
         return Operand::Val(machine.run(cx, text, n));
     }
     let (text, part) = (memory(cx, 0), memory(cx, 1));
-    let (yes, no) = (cx.b().new_block(), cx.b().new_block());
-    each_byte(cx, n.min(m), |cx, i| {
-        let y = byte_at(cx, part, i);
-        let (zero, more, on) = (cx.b().iconst(0), cx.b().new_block(), cx.b().new_block());
-        cx.b().branch(Cc::Eq, y, zero, yes, more);
-        cx.b().enter(more);
-        let x = byte_at(cx, text, i);
-        cx.b().branch(Cc::Ne, x, y, no, on);
-        cx.b().enter(on);
-    });
-    cx.b().jump(no, Vec::new());
-    Operand::Val(one_of(cx, yes, no))
+    let (open, found, done) = (bytes::var(cx, 1), bytes::var(cx, 0), cx.b().new_block());
+    let step = &mut |cx: &mut dyn LowerCx, i: Value| {
+        let (x, y) = (byte_at(cx, text, i), byte_at(cx, part, i));
+        let some = bytes::is_some(cx, y);
+        let ends = bytes::not(cx, some);
+        let was_open = cx.b().get(open);
+        let all = cx.b().bin(BinOp::And, was_open, ends);
+        let before = cx.b().get(found);
+        let now = cx.b().bin(BinOp::Or, before, all);
+        cx.b().set(found, now);
+        let goes_on = same_bytes(cx, x, y);
+        let goes_on = cx.b().bin(BinOp::And, goes_on, some);
+        bytes::keep_if(cx, open, goes_on);
+    };
+    bytes::each_byte_until(cx, n.min(m), done, step, &mut |cx| cx.b().get(open));
+    Operand::Val(cx.b().get(found))
+}
+
+/// 1 if two bytes are the same.
+fn same_bytes(cx: &mut dyn LowerCx, x: Value, y: Value) -> Value {
+    let differ = cx.b().bin(BinOp::Xor, x, y);
+    let some = bytes::is_some(cx, differ);
+    bytes::not(cx, some)
 }
 
 /// Compares from where the first one has as many bytes left as the second one has at all.
@@ -87,25 +100,37 @@ pub fn endswith(cx: &mut dyn LowerCx) -> Operand {
         return Operand::Val(machine.run(cx, text, n));
     }
     let (text, part) = (copied(cx, 0), copied(cx, 1));
-    let (yes, no, fits) = (cx.b().new_block(), cx.b().new_block(), cx.b().new_block());
-    cx.b().branch(Cc::Ugt, part.len, text.len, no, fits);
+    let (fits, join) = (cx.b().new_block(), cx.b().new_block());
+    let longer = cx.b().new_block();
+    let out = cx.b().block_param(join, Kind::Int);
+    cx.b().branch(Cc::Ugt, part.len, text.len, longer, fits);
+    cx.b().enter(longer);
+    let no = cx.b().iconst(0);
+    cx.b().jump(join, vec![no]);
     cx.b().enter(fits);
     let start = cx.b().bin(BinOp::Sub, text.len, part.len);
     let start = cx.b().umin(start, n - 1);
     let from = cx.b().bin(BinOp::Add, text.at, start);
     let end = cx.temp(m, "end of a string");
     cx.read_str(ReadSpace::Kernel, end, from, m);
-    each_byte(cx, m, |cx, i| {
+    let (open, same, done) = (bytes::var(cx, 1), bytes::var(cx, 1), cx.b().new_block());
+    let step = &mut |cx: &mut dyn LowerCx, i: Value| {
         let (x, y) = (byte_at(cx, (end, 0), i), byte_at(cx, (part.at, 0), i));
-        let (on, more) = (cx.b().new_block(), cx.b().new_block());
-        cx.b().branch(Cc::Ne, x, y, no, on);
-        cx.b().enter(on);
-        let zero = cx.b().iconst(0);
-        cx.b().branch(Cc::Eq, x, zero, yes, more);
-        cx.b().enter(more);
-    });
-    cx.b().jump(yes, Vec::new());
-    Operand::Val(one_of(cx, yes, no))
+        let equal = same_bytes(cx, x, y);
+        // What lies behind the NUL does not count.
+        let is_open = cx.b().get(open);
+        let closed = bytes::not(cx, is_open);
+        let counts = cx.b().bin(BinOp::Or, equal, closed);
+        bytes::keep_if(cx, same, counts);
+        let some = bytes::is_some(cx, x);
+        let goes_on = cx.b().bin(BinOp::And, some, equal);
+        bytes::keep_if(cx, open, goes_on);
+    };
+    bytes::each_byte_until(cx, m, done, step, &mut |cx| cx.b().get(open));
+    let same = cx.b().get(same);
+    cx.b().jump(join, vec![same]);
+    cx.b().enter(join);
+    Operand::Val(out)
 }
 
 /// Where the second string stands in the first, or -1.
@@ -123,7 +148,7 @@ pub fn strstr(cx: &mut dyn LowerCx) -> Operand {
     }
     let m = room(cx, 1);
     let (text, part) = (memory(cx, 0), memory(cx, 1));
-    Operand::Val(position(cx, (text, n), (part, m)))
+    Operand::Val(position(cx, Text { at: text, room: n }, Text { at: part, room: m }))
 }
 
 /// Where a part of `len` bytes starts that ends at `end`; -1 stays what it is.
@@ -150,47 +175,9 @@ pub fn strcontains(cx: &mut dyn LowerCx) -> Operand {
     }
     let m = room(cx, 1);
     let (text, part) = (memory(cx, 0), memory(cx, 1));
-    let at = position(cx, (text, n), (part, m));
+    let at = position(cx, Text { at: text, room: n }, Text { at: part, room: m });
     let zero = cx.b().iconst(0);
     Operand::Val(cx.b().cmp(Cc::Sge, at, zero))
-}
-
-/// Where `part` stands in `text`, or -1. The part's length is at most its room, so a start at which it does not
-/// fit needs no trial.
-fn position(cx: &mut dyn LowerCx, (text, n): ((Value, i32), u32), (part, m): ((Value, i32), u32)) -> Value {
-    let (absent, join) = (cx.b().new_block(), cx.b().new_block());
-    let out = cx.b().block_param(join, Kind::Int);
-    each_byte(cx, n, |cx, start| {
-        let (next_start, found) = (cx.b().new_block(), cx.b().new_block());
-        each_byte(cx, m, |cx, i| {
-            let y = byte_at(cx, part, i);
-            let (zero, more) = (cx.b().iconst(0), cx.b().new_block());
-            cx.b().branch(Cc::Eq, y, zero, found, more);
-            cx.b().enter(more);
-            let at = cx.b().bin(BinOp::Add, start, i);
-            let (limit, inside) = (cx.b().iconst(n.into()), cx.b().new_block());
-            cx.b().branch(Cc::Ult, at, limit, inside, absent);
-            cx.b().enter(inside);
-            let x = byte_at(cx, text, at);
-            let on = cx.b().new_block();
-            cx.b().branch(Cc::Ne, x, y, next_start, on);
-            cx.b().enter(on);
-        });
-        cx.b().jump(found, Vec::new());
-        cx.b().enter(found);
-        cx.b().jump(join, vec![start]);
-        cx.b().enter(next_start);
-        let x = byte_at(cx, text, start);
-        let (zero, on) = (cx.b().iconst(0), cx.b().new_block());
-        cx.b().branch(Cc::Eq, x, zero, absent, on);
-        cx.b().enter(on);
-    });
-    cx.b().jump(absent, Vec::new());
-    cx.b().enter(absent);
-    let none = cx.b().iconst(-1);
-    cx.b().jump(join, vec![none]);
-    cx.b().enter(join);
-    out
 }
 
 /// Byte by byte: the first difference, or 0.
@@ -198,21 +185,21 @@ pub fn memcmp(cx: &mut dyn LowerCx) -> Operand {
     let CallData::Ints(n) = cx.data() else { crate::bug!("memcmp() without its length") };
     let n = n[0] as u32;
     let (a, b) = (bytes_of(cx, 0, n), bytes_of(cx, 1, n));
-    let join = cx.b().new_block();
-    let out = cx.b().block_param(join, Kind::Int);
-    each_byte(cx, n, |cx, i| {
+    let (open, by, done) = (bytes::var(cx, 1), bytes::var(cx, 0), cx.b().new_block());
+    let step = &mut |cx: &mut dyn LowerCx, i: Value| {
         let (x, y) = (byte_at(cx, a, i), byte_at(cx, b, i));
-        let (differ, on) = (cx.b().new_block(), cx.b().new_block());
-        cx.b().branch(Cc::Ne, x, y, differ, on);
-        cx.b().enter(differ);
-        let by = cx.b().bin(BinOp::Sub, x, y);
-        cx.b().jump(join, vec![by]);
-        cx.b().enter(on);
-    });
-    let zero = cx.b().iconst(0);
-    cx.b().jump(join, vec![zero]);
-    cx.b().enter(join);
-    Operand::Val(out)
+        let differ = cx.b().bin(BinOp::Sub, x, y);
+        let is_open = cx.b().get(open);
+        let mask = bytes::mask(cx, is_open);
+        let taken = cx.b().bin(BinOp::And, differ, mask);
+        let before = cx.b().get(by);
+        let now = cx.b().bin(BinOp::Or, before, taken);
+        cx.b().set(by, now);
+        let equal = same_bytes(cx, x, y);
+        bytes::keep_if(cx, open, equal);
+    };
+    bytes::each_byte_until(cx, n, done, step, &mut |cx| cx.b().get(open));
+    Operand::Val(cx.b().get(by))
 }
 
 /// `n` bytes of argument `i` in memory: of what a pointer points to, or of the value.
@@ -316,15 +303,47 @@ pub fn substr(cx: &mut dyn LowerCx) -> Operand {
 pub fn basename(cx: &mut dyn LowerCx) -> Operand {
     let n = room(cx, 0);
     let text = copied(cx, 0);
-    let start = cx.b().var(Kind::Int);
+    let start = name_start(cx, &text, n);
+    let src = cx.b().bin(BinOp::Add, text.at, start);
+    let dst = cx.temp(n, "name");
+    cx.read_str(ReadSpace::Kernel, dst, src, n);
+    Operand::Mem { ptr: dst, off: 0 }
+}
+
+/// Up to the last slash, which belongs to it only if it is the first byte, too; a dot where there is none.
+pub fn dirname(cx: &mut dyn LowerCx) -> Operand {
+    let n = room(cx, 0);
+    let text = copied(cx, 0);
+    let start = name_start(cx, &text, n);
+    let one = cx.b().iconst(1);
+    let has_more = cx.b().cmp(Cc::Ugt, start, one);
+    // With the NUL: the slash at the end makes room for it.
+    let len = cx.b().bin(BinOp::Sub, start, has_more);
+    let len = cx.b().add_imm(len, 1);
+    let dst = cx.temp(n.max(2), "folder");
+    let kind = cx.b().kind(dst);
+    let alias = cx.b().retype(dst, kind);
+    cx.read_str_upto(ReadSpace::Kernel, alias, text.at, len, n);
+    let (none, done) = (cx.b().new_block(), cx.b().new_block());
     let zero = cx.b().iconst(0);
-    cx.b().set(start, zero);
+    cx.b().branch(Cc::Eq, start, zero, none, done);
+    cx.b().enter(none);
+    let dot = cx.b().iconst(b'.'.into());
+    cx.b().store(Size::B1, dst, 0, dot);
+    cx.b().store(Size::B1, dst, 1, zero);
+    cx.b().jump(done, Vec::new());
+    cx.b().enter(done);
+    Operand::Mem { ptr: dst, off: 0 }
+}
+
+/// Where the name starts that follows the last slash of a text; 0 where there is none.
+fn name_start(cx: &mut dyn LowerCx, text: &Copied, n: u32) -> Value {
+    let start = bytes::var(cx, 0);
     each_byte(cx, n, |cx, i| {
         let byte = byte_at(cx, (text.at, 0), i);
-        let differs = cx.b().bin_imm(BinOp::Xor, byte, i64::from(b'/'));
-        // All ones where it is a slash: only 0 - 1 has its highest bit set.
-        let less = cx.b().bin_imm(BinOp::Sub, differs, 1);
-        let is_slash = cx.b().bin_imm(BinOp::Ashr, less, 63);
+        let slash = cx.b().iconst(b'/'.into());
+        let is_slash = same_bytes(cx, byte, slash);
+        let is_slash = bytes::mask(cx, is_slash);
         let not = cx.b().bin_imm(BinOp::Xor, is_slash, -1);
         let next = cx.b().add_imm(i, 1);
         let taken = cx.b().bin(BinOp::And, next, is_slash);
@@ -334,11 +353,7 @@ pub fn basename(cx: &mut dyn LowerCx) -> Operand {
         cx.b().set(start, now);
     });
     let start = cx.b().get(start);
-    let start = cx.b().umin(start, n - 1);
-    let src = cx.b().bin(BinOp::Add, text.at, start);
-    let dst = cx.temp(n, "name");
-    cx.read_str(ReadSpace::Kernel, dst, src, n);
-    Operand::Mem { ptr: dst, off: 0 }
+    cx.b().umin(start, n - 1)
 }
 
 // --- names of numbers ----------------------------------------------------------------------------------------

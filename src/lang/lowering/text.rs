@@ -169,7 +169,7 @@ pub fn room(cx: &mut dyn LowerCx, i: usize) -> u32 {
 }
 
 /// 1 from `yes`, 0 from `no`.
-pub fn one_of(cx: &mut dyn LowerCx, yes: Block, no: Block) -> Value {
+fn one_of(cx: &mut dyn LowerCx, yes: Block, no: Block) -> Value {
     let join = cx.b().new_block();
     let out = cx.b().block_param(join, Kind::Int);
     for (block, v) in [(yes, 1), (no, 0)] {
