@@ -34,9 +34,28 @@ const DCE: Pass = Pass { name: "dce", run: dce::run };
 pub static PASSES: &[Pass] =
     &[UNREACHABLE, PARAMS, FOLD, BRANCHES, PARAMS, CSE, FOLD, BRANCHES, PARAMS, CSE, DCE, UNREACHABLE];
 
-/// Runs all passes over all functions.
+/// With fewer functions than this a thread costs more than it saves.
+const FUNCS_PER_THREAD: usize = 16;
+const THREADS_MAX: usize = 8;
+
+/// Runs all passes over all functions; those of a large script on several threads, since no function looks at
+/// another.
 pub fn run(module: &mut Module) {
-    for func in module.funcs.iter_mut() {
+    let mut funcs: Vec<&mut Func> = module.funcs.iter_mut().collect();
+    let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_threads = (funcs.len() / FUNCS_PER_THREAD).min(n_cpus).clamp(1, THREADS_MAX);
+    let n_each = funcs.len().div_ceil(n_threads);
+    let (mine, others) = funcs.split_at_mut(n_each);
+    std::thread::scope(|scope| {
+        for chunk in others.chunks_mut(n_each.max(1)) {
+            scope.spawn(move || run_all(chunk));
+        }
+        run_all(mine);
+    });
+}
+
+fn run_all(funcs: &mut [&mut Func]) {
+    for func in funcs {
         for pass in PASSES {
             run_pass(func, pass);
         }
