@@ -1,20 +1,31 @@
 //! `kprobe:` and `kretprobe:`: a perf event each, or one multi link for many functions.
+//!
+//! A return is seen only if the kernel found a place to remember the task at the function's start. Multi links have one
+//! for every task since they stand on the function graph tracer (6.14); elsewhere events of tracefs have most.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{AttachError, Link, Method, slow};
+use super::{AttachError, Detach, Link, Method, slow};
 use crate::image::{Attach, When};
 use crate::sys::bpf::{self, Edge};
+use crate::sys::kretprobe::ReturnEvent;
 use crate::sys::perf::{self, Scope, Source};
 use crate::world::{Feature, World};
 
 /// From so many functions on, one link is worth that it is all or nothing.
 const MULTI_MIN: usize = 2;
+/// The same for returns on kernels whose multi link sees only two tasks per CPU and function at a time.
+const RETURNS_MULTI_MIN: usize = 32;
 
 pub fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
     let is_plain =
         matches!(point, Attach::Kprobe { module, offset: 0, .. } if module.is_empty() || module == "vmlinux");
-    if is_plain && n >= MULTI_MIN && world.features().has(Feature::KprobeMulti) {
+    let n_min = match point {
+        Attach::Kprobe { when: When::Return, .. } if world.features().has(Feature::FprobeGraph) => 1,
+        Attach::Kprobe { when: When::Return, .. } => RETURNS_MULTI_MIN,
+        _ => MULTI_MIN,
+    };
+    if is_plain && n >= n_min && world.features().has(Feature::KprobeMulti) {
         Method::KprobeMulti
     } else {
         Method::Each
@@ -51,9 +62,26 @@ pub fn attach(
         "" | "vmlinux" => func.to_owned(),
         module => format!("{module}:{func}"),
     };
+    if when == When::Return
+        && let Some(link) = attach_event(program, &name)
+    {
+        return Ok(vec![link]);
+    }
     let pmu = pmu()?;
     let config = if when == When::Return { pmu.return_bit } else { 0 };
     start(program, &Source::Dynamic { pmu: pmu.ty, config, name: &name, offset })
+}
+
+/// By an event of tracefs, which sees more tasks at a time; `None` where there is none to be had.
+fn attach_event(program: BorrowedFd, name: &str) -> Option<Link> {
+    let event = ReturnEvent::new(name).ok()?;
+    let fd = perf::open(&Source::Tracepoint { id: event.id }, Scope::Cpu(first_cpu())).ok()?;
+    perf::start(fd.as_fd(), program).ok()?;
+    Some(Link { event: Some(event), detach: Detach::Here, ..slow(fd) })
+}
+
+fn first_cpu() -> u32 {
+    perf::online_cpus().ok().and_then(|cpus| cpus.first().copied()).unwrap_or(0)
 }
 
 pub fn attach_addr(program: BorrowedFd, addr: u64, when: When) -> Result<Vec<Link>, AttachError> {
@@ -70,8 +98,7 @@ fn pmu() -> Result<perf::Pmu, AttachError> {
 }
 
 fn start(program: BorrowedFd, source: &Source) -> Result<Vec<Link>, AttachError> {
-    let cpu = perf::online_cpus().ok().and_then(|cpus| cpus.first().copied()).unwrap_or(0);
-    let event = perf::open(source, Scope::Cpu(cpu)).map_err(|e| AttachError::of(&e, reason(&e)))?;
+    let event = perf::open(source, Scope::Cpu(first_cpu())).map_err(|e| AttachError::of(&e, reason(&e)))?;
     perf::start(event.as_fd(), program).map_err(|e| AttachError::of(&e, reason(&e)))?;
     Ok(vec![slow(event)])
 }

@@ -25,6 +25,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use crate::image::attach::SyscallHook;
 use crate::image::{Attach, When};
 use crate::sys::bpf::AttachType;
+use crate::sys::kretprobe::ReturnEvent;
 use crate::world::World;
 
 /// What holds an attachment.
@@ -32,11 +33,20 @@ use crate::world::World;
 pub struct Link {
     /// Only held.
     _fd: OwnedFd,
+    /// The event of tracefs that the descriptor is of, if awl made one. Goes after it.
+    event: Option<ReturnEvent>,
     pub detach: Detach,
     /// The address, of a watchpoint.
     pub watched: Option<u64>,
     /// What runs the program when it is read, up to its end.
     pub iterator: Option<File>,
+}
+
+impl Link {
+    /// What the kernel did not see through this link, where only the link knows: the attach point and how often.
+    pub fn missed(&self) -> Option<(String, u64)> {
+        self.event.as_ref().map(|event| (format!("kretprobe:{}", event.func), event.n_missed()))
+    }
 }
 
 /// What detaching costs.
@@ -46,6 +56,8 @@ pub enum Detach {
     Fast,
     /// A grace period of the kernel's each, 50 to 140 ms.
     Slow,
+    /// The same, and no other process may be left with it: something is to be taken back afterwards.
+    Here,
 }
 
 /// What attaching needs to know.
@@ -283,9 +295,9 @@ pub fn order(point: &Attach) -> Order {
 }
 
 fn fast(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Fast, watched: None, iterator: None }
+    Link { _fd: fd, event: None, detach: Detach::Fast, watched: None, iterator: None }
 }
 
 fn slow(fd: OwnedFd) -> Link {
-    Link { _fd: fd, detach: Detach::Slow, watched: None, iterator: None }
+    Link { _fd: fd, event: None, detach: Detach::Slow, watched: None, iterator: None }
 }

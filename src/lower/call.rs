@@ -10,7 +10,7 @@ use crate::lang::probes::ProbeView;
 use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 use crate::lang::{CallData, Config};
 use crate::sema::hir::{self, Arg, Expr, ExprKind};
-use crate::ty::{StructKind, Ty, TypeTable};
+use crate::ty::{Space, StructKind, Ty, TypeTable};
 use crate::world::World;
 
 /// What becomes of a call's value.
@@ -314,6 +314,8 @@ impl Fx<'_, '_> {
                 Ty::Struct(inner) => id = *inner,
                 Ty::Ptr { to, .. } => {
                     let Ty::Struct(inner) = **to else { return None };
+                    // The kernel's own objects point to its own, also where the probe is about user memory.
+                    let ty = Ty::Ptr { to: to.clone(), space: Space::Kernel };
                     let p = self.read_scalar(&place, &ty, &mut nulls);
                     place = self.start(p, to);
                     id = inner;

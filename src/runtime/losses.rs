@@ -10,6 +10,7 @@ use super::ClauseId;
 use super::event::{Loss, LossCause};
 use super::load::Loaded;
 use super::shared::Memory;
+use crate::attach::Link;
 use crate::base::Idx;
 use crate::image::{Image, LossKind, MapId};
 use crate::sys::bpf;
@@ -61,10 +62,18 @@ impl Counters {
         losses
     }
 
-    /// Runs that the kernel skipped since the last report; a system call for each program.
-    pub fn take_skips(&self, clause: ClauseId, image: &Image, programs: &[Loaded]) -> Vec<Loss> {
+    /// Runs that the kernel skipped since the last report; a system call for each program, and a file to read for
+    /// each event of tracefs.
+    pub fn take_skips(
+        &self,
+        clause: ClauseId,
+        image: &Image,
+        programs: &[Loaded],
+        links: &[Link],
+    ) -> Vec<Loss> {
         let mut told = self.told_skips.borrow_mut();
-        told.resize(programs.len(), 0);
+        told.resize(programs.len() + links.len(), 0);
+        let (told, told_of_links) = told.split_at_mut(programs.len());
         let mut losses = Vec::new();
         for (told, loaded) in told.iter_mut().zip(programs) {
             // A kernel that does not tell has nothing to tell.
@@ -72,6 +81,13 @@ impl Counters {
             let count = now.wrapping_sub(std::mem::replace(told, now));
             if count > 0 {
                 let probe = image.programs[loaded.program].title.clone();
+                losses.push(Loss { cause: LossCause::Skipped, probe, count, span: None, clause });
+            }
+        }
+        for (told, link) in told_of_links.iter_mut().zip(links) {
+            let Some((probe, now)) = link.missed() else { continue };
+            let count = now.wrapping_sub(std::mem::replace(told, now));
+            if count > 0 {
                 losses.push(Loss { cause: LossCause::Skipped, probe, count, span: None, clause });
             }
         }

@@ -23,7 +23,7 @@ use super::stacks::StackMaps;
 use super::stream::{self, Flow};
 use super::symbols::Symbols;
 use super::target::{Target, Watched};
-use crate::attach::AttachError;
+use crate::attach::{AttachError, Detach};
 use crate::image::wire::globals;
 use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema, Storage};
 use crate::sys::poll::{Poller, Trigger};
@@ -443,6 +443,9 @@ impl Session {
                 self.drain(take);
             }
         }
+        // Some links know what was not seen through them.
+        self.last_skips.set(long_ago());
+        self.tell_losses(take);
         self.detach();
         for clause in self.clauses.values() {
             clause.run(|p| *p == Attach::End)?;
@@ -457,6 +460,9 @@ impl Session {
     /// Drops all links. Those that the kernel takes long for are left to a child process, so that we need not
     /// wait; their programs do nothing by then.
     fn detach(&mut self) {
+        for clause in self.clauses.values_mut() {
+            clause.links.retain(|link| link.detach != Detach::Here);
+        }
         let is_slow = self.clauses.values().any(Clause::detaches_slowly) || self.reaper.is_busy();
         // If there is no child, detaching takes its time here.
         let keeper = if is_slow { process::leave_descriptors_behind().ok() } else { None };
@@ -510,7 +516,12 @@ impl Session {
                 self.last_losses.set(now);
             }
             if skips_are_due {
-                losses.extend(clause.counters.take_skips(*id, &clause.image, &clause.programs));
+                losses.extend(clause.counters.take_skips(
+                    *id,
+                    &clause.image,
+                    &clause.programs,
+                    &clause.links,
+                ));
                 self.last_skips.set(now);
             }
             for loss in &losses {

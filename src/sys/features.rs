@@ -56,6 +56,7 @@ impl LiveFeatures {
             Feature::Btf => self.kernel.get().is_some(),
             // perf's kprobe device is there for all to see.
             Feature::SteadyRawTp => !self.has_type("class_srcu_fast_notrace_t", kind::TYPEDEF),
+            Feature::FprobeGraph => self.has_type("fprobe_hlist", kind::STRUCT),
             Feature::Kprobe => Path::new("/sys/bus/event_source/devices/kprobe").exists(),
             Feature::TaskStorage => self.helper(Helper::TASK_STORAGE_GET),
             _ if !self.can_load() => self.guess(feature),
@@ -85,7 +86,9 @@ impl LiveFeatures {
     fn guess(&self, feature: Feature) -> bool {
         match feature {
             Feature::Btf => self.kernel.get().is_some(),
-            Feature::SteadyRawTp | Feature::Kprobe | Feature::TaskStorage => self.has(feature),
+            Feature::SteadyRawTp | Feature::FprobeGraph | Feature::Kprobe | Feature::TaskStorage => {
+                self.has(feature)
+            }
             Feature::AtomicFetch => self.has_enumerator("BPF_FUNC_for_each_map_elem"),
             Feature::MapNoPrealloc => self.has_enumerator("BPF_FUNC_ktime_get_tai_ns"),
             Feature::BigKeys => self.has_enumerator("BPF_FUNC_loop"),

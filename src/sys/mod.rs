@@ -10,6 +10,7 @@ pub mod demangle;
 pub mod dwarf;
 pub mod elf;
 pub mod features;
+pub mod kretprobe;
 pub mod limits;
 pub mod mem;
 pub mod perf;

@@ -23,6 +23,8 @@ pub enum Feature {
     Kprobe,
     KprobeMulti,
     KprobeSession,
+    /// Multi links see every return, however many tasks are in the functions (6.14).
+    FprobeGraph,
     /// fentry and fexit.
     Fentry,
     UprobeMulti,
@@ -50,6 +52,7 @@ impl Feature {
         (Feature::Kprobe, "kprobe"),
         (Feature::KprobeMulti, "kprobe_multi"),
         (Feature::KprobeSession, "kprobe_session"),
+        (Feature::FprobeGraph, "fprobe_graph"),
         (Feature::Fentry, "fentry"),
         (Feature::UprobeMulti, "uprobe_multi"),
         (Feature::Iter, "iter"),

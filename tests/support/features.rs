@@ -28,6 +28,8 @@ pub const FEATURES: &[Feature] = &[
     ("kprobe-multi", kprobe_multi),
     ("uprobe-multi", || kernel_at_least("6.6")),
     ("write-user", write_user),
+    // Stacks at the start of a function of user code that do not lack its caller.
+    ("uprobe-callers", || kernel_at_least("6.11")),
     ("kaddr-data", || has_symbol("jiffies")),
     ("pmu", || exists("/sys/bus/event_source/devices/cpu/type")),
     ("libc", libc),
