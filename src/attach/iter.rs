@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{AttachError, Cx, Detach, Link, Target};
+use super::{AttachError, Cx, Link, Target, fast};
 use crate::lang::probes::iter;
 use crate::sys::bpf;
 use crate::ty::TypeTable;
@@ -20,7 +20,7 @@ pub fn target(name: &str, world: &dyn World) -> Result<Target, AttachError> {
 pub fn attach(program: BorrowedFd, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     let link = bpf::link_iter(program, cx.pid).map_err(|e| AttachError::of(&e, reason(&e)))?;
     let file = bpf::open_iter(link.as_fd()).map_err(|e| AttachError::of(&e, None))?;
-    Ok(vec![Link { _fd: link, detach: Detach::Fast, watched: None, iterator: Some(File::from(file)) }])
+    Ok(vec![Link { iterator: Some(File::from(file)), ..fast(link) }])
 }
 
 fn reason(e: &std::io::Error) -> Option<&'static str> {

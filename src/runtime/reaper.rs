@@ -17,11 +17,11 @@ pub struct Reaper {
 }
 
 impl Reaper {
-    /// Closes links: fast ones here and now.
+    /// Closes links: fast ones here and now, and those that must not be left to the end of the process.
     pub fn close(&mut self, links: Vec<Link>) {
         for link in links {
             match link.detach {
-                Detach::Fast => drop(link),
+                Detach::Fast | Detach::Here => drop(link),
                 Detach::Slow => self.close_slowly(link),
             }
         }
