@@ -354,6 +354,11 @@ fn uprobes_of_a_command_are_there_from_its_start() {
         eprintln!("skipped: no libc here");
         return;
     };
+    let shell = std::fs::read("/bin/sh").unwrap_or_default();
+    if !shell.windows(9).any(|bytes| bytes == b"libc.so.6") {
+        eprintln!("skipped: sh is a static program here");
+        return;
+    }
     let functions = world.user_functions(&path, "_exit").expect("symbols");
     let offset = functions.first().expect("_exit").file_offset;
     let argv = split_command("sh -c 'sh -c true; exit 0'").expect("a command");
