@@ -143,11 +143,12 @@ impl Checker<'_> {
             self.diags.not_in_a_function(span, row.name);
             return false;
         }
-        if !row.needs.probes.is_empty() && !self.probe.is_ghost {
-            if !row.needs.probes.contains(&self.probe.provider) {
-                self.not_here(row, span);
-                return false;
-            }
+        if !row.needs.probes.is_empty()
+            && !self.probe.is_ghost
+            && !row.needs.probes.contains(&self.probe.provider)
+        {
+            self.not_here(row, span);
+            return false;
         }
         let missing = row.needs.helpers.iter().find(|h| !world::has(self.world, **h)).copied();
         if let Some(helper) = missing {

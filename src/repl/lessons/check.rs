@@ -6,12 +6,15 @@
 
 use crate::value::{Value, text};
 
+/// The keys and values of a map.
+pub type Entries = Vec<(Value, Value)>;
+
 /// What was seen of an attempt.
 pub struct Seen<'a> {
     /// Lines of output while the program worked.
     pub lines: &'a [String],
     /// The entries of a map; `None` if there is no such map.
-    pub map: &'a dyn Fn(&str) -> Option<Vec<(Value, Value)>>,
+    pub map: &'a dyn Fn(&str) -> Option<Entries>,
     /// Whether the verifier took the program of the puzzle.
     pub accepted: Option<bool>,
 }
