@@ -168,6 +168,7 @@ impl Repl {
         }
         self.base = base;
         self.renew_base();
+        self.lesson_attempt();
         true
     }
 

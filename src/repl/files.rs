@@ -44,6 +44,11 @@ impl User {
     fn history(&self) -> PathBuf {
         self.home.join(".awl_history")
     }
+
+    /// The file of the lessons that were solved.
+    pub fn lessons(&self) -> PathBuf {
+        self.home.join(".awl_lessons")
+    }
 }
 
 /// The user of that number in the text of /etc/passwd.
@@ -82,7 +87,8 @@ fn open(path: &Path, user: &User, options: &mut OpenOptions) -> io::Result<File>
     }
 }
 
-fn read(path: &Path, user: &User) -> io::Result<String> {
+/// The text of a file of the user's; the error says why it is not used.
+pub fn read(path: &Path, user: &User) -> io::Result<String> {
     let mut bytes = Vec::new();
     open(path, user, OpenOptions::new().read(true))?.take(BYTES_MAX).read_to_end(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
@@ -142,7 +148,7 @@ impl History {
 }
 
 /// The file, opened for appending; made, for the user, where there is none.
-fn appended(path: &Path, user: &User) -> io::Result<File> {
+pub fn appended(path: &Path, user: &User) -> io::Result<File> {
     let made = OpenOptions::new()
         .append(true)
         .create_new(true)

@@ -6,6 +6,15 @@ pub mod reasons;
 use super::Repl;
 use super::commands::{self, COMMANDS};
 use crate::cli::help::topic;
+use crate::lang::{aggs, builtins, probes};
+
+/// A script that shows a topic at work.
+fn example(topic: &str) -> Option<&'static str> {
+    let name = topic.trim_end_matches("()");
+    let agg = aggs::find(name).map(|r| r.example);
+    let row = builtins::all().find(|r| r.name == name).or_else(|| builtins::find(name)).map(|r| r.example);
+    agg.or(row).or_else(|| probes::find(name).map(|r| r.example))
+}
 
 /// `:help [TOPIC]`
 pub fn help(repl: &mut Repl, arg: &str) {
@@ -24,7 +33,12 @@ pub fn help(repl: &mut Repl, arg: &str) {
         return repl.screen.say(&format!("{}\n  {}\n  e.g. {}", usage.trim_end(), c.doc, c.example));
     }
     match topic(name) {
-        Ok(text) => repl.screen.say(&text),
+        Ok(text) => {
+            if let Some(example) = example(name) {
+                repl.offer_example(example);
+            }
+            repl.screen.say(&text);
+        }
         Err(near) => {
             let hint = near.map_or(String::new(), |n| format!("; did you mean {n}?"));
             repl.complain(format!("there is no topic {name}{hint}"), None);

@@ -138,6 +138,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     let (session, obstacle) = session(options, &say, &waker)?;
     let user = files::User::current();
     let (history, lines, distrust) = files::History::open(user.as_ref());
+    let (course, of_lessons) = lessons::Course::open(user.as_ref());
     let view = SharedView::default();
     let theirs = options.clone();
     let setup = Setup {
@@ -166,7 +167,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         next_number: 1,
         preamble: Vec::new(),
         base: Base::default(),
-        course: lessons::Course::new(None),
+        course,
         stats: None,
         steps: Vec::new(),
         is_interrupted: false,
@@ -175,7 +176,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         next_prompt: None,
     };
     repl.greet();
-    distrust.into_iter().for_each(|why| repl.complain(why, None));
+    distrust.into_iter().chain(of_lessons).for_each(|why| repl.complain(why, None));
     repl.start_up(user.as_ref());
     let status = repl.answer_all(&editor);
     repl.finish();

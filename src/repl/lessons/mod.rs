@@ -13,12 +13,13 @@ mod puzzle;
 
 use super::Repl;
 use super::events::Events;
+use super::files::{User, words};
 use crate::base::render::Color;
 use crate::sys::process;
+use crate::world::World;
 use check::Seen;
 use lesson::{Lesson, Words, fill, wrap};
 use progress::Progress;
-use std::path::PathBuf;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -63,9 +64,10 @@ struct Active {
 }
 
 impl Course {
-    /// `path`: where progress is remembered, in a file that is the user's own.
-    pub fn new(path: Option<PathBuf>) -> Course {
-        Course { progress: Progress::read(path), active: None }
+    /// With what the user has solved; and why that is not known.
+    pub fn open(user: Option<&User>) -> (Course, Option<String>) {
+        let (progress, distrust) = Progress::open(user);
+        (Course { progress, active: None }, distrust)
     }
 
     fn list(&self) -> String {
@@ -89,6 +91,26 @@ impl Course {
 /// A lesson of ours: the tests read them all.
 fn parsed(text: &str) -> Lesson {
     lesson::parse(text).unwrap_or_else(|why| crate::bug!("a lesson cannot be read: {why}"))
+}
+
+/// What one could answer to a lesson.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    pub title: String,
+    /// Inputs that solve it.
+    pub model: Vec<String>,
+    /// Inputs that do not.
+    pub wrong: Vec<String>,
+}
+
+/// Answers to the lesson at an index, on a machine; `None` if there is no such lesson, or the machine has none of its
+/// probes.
+pub fn answers(index: usize, world: &dyn World) -> Option<Answers> {
+    let lesson = parsed(FILES.get(index)?.1);
+    let words = lesson.pick(world)?;
+    let filled = |lines: &[String]| lines.iter().map(|l| fill(l, &words)).collect();
+    let (model, wrong) = (filled(&lesson.model), filled(&lesson.wrong));
+    Some(Answers { title: lesson.title, model, wrong })
 }
 
 /// `:learn [N|next|quit]`
@@ -251,12 +273,17 @@ impl Repl {
         true
     }
 
-    /// Takes out the clauses from a number on; those that were there.
+    /// Takes out the clauses from a number on, and their maps; those that were there.
     fn take_out_since(&mut self, first: u32) -> Vec<u32> {
         let numbers: Vec<u32> = self.clauses.keys().copied().filter(|n| *n >= first).collect();
+        let is_theirs = |m: &str| numbers.iter().any(|n| self.clauses[n].image.uses(m));
+        let names = self.base.maps.iter().map(|m| m.name.clone());
+        let mut maps: Vec<String> = names.filter(|m| is_theirs(m)).collect();
         for n in &numbers {
             self.take_out(*n);
         }
+        maps.retain(|m| !self.clauses.values().any(|c| c.image.uses(m)));
+        self.forget_maps(&maps);
         numbers
     }
 
@@ -334,7 +361,7 @@ impl Repl {
         let (name, _) = FILES[active.index];
         self.screen.say(&format!("\n{text}\n{next}"));
         if let Err(e) = self.course.progress.solved(name) {
-            self.complain(format!("progress is remembered for this session alone: {e}"), None);
+            self.complain(format!("this is remembered for this session alone: {}", words(&e)), None);
         }
     }
 
@@ -432,7 +459,7 @@ mod tests {
 
     #[test]
     fn the_next_lesson_is_one_that_is_not_solved() {
-        let mut course = Course::new(None);
+        let mut course = Course::default();
         assert_eq!(course.next(None), Some(0));
         course.progress.solved("predicates").unwrap();
         assert_eq!(course.next(Some(0)), Some(2));
