@@ -48,7 +48,7 @@ impl Terminal {
         let mut command = Command::new(env!("CARGO_BIN_EXE_awl"));
         command.args(args).env("TERM", "xterm").env("NO_COLOR", "1");
         // No file of whoever runs the tests is read or written.
-        let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/repl-home");
+        let home = concat!(env!("CARGO_TARGET_TMPDIR"), "/learn-home");
         let _ = std::fs::remove_dir_all(home);
         std::fs::create_dir_all(home).expect("a home");
         command.env("HOME", home).env_remove("SUDO_UID");

@@ -1,13 +1,13 @@
-//! Sessions at the prompt, through a pseudo-terminal, on the live kernel.
+//! Lessons, completion and what explains: at the prompt, through a pseudo-terminal, on the live kernel.
 //!
 //! Comes in: what a person would type. Goes out: what awl shows. One session at a time, for sessions observe the whole
 //! machine. Where nothing can be attached, the tests that need it are skipped out loud.
 
-#[path = "repl/complete.rs"]
+#[path = "learn/complete.rs"]
 mod complete;
-#[path = "repl/inspect.rs"]
+#[path = "learn/inspect.rs"]
 mod inspect;
-#[path = "repl/lessons.rs"]
+#[path = "learn/lessons.rs"]
 mod lessons;
-#[path = "repl/terminal.rs"]
+#[path = "learn/terminal.rs"]
 mod terminal;
