@@ -92,6 +92,7 @@ fn parse_item(input: &Input, lexemes: &Lexemes, item: &LexItem, diags: &mut Diag
         if !item.unclosed.is_empty() {
             let open = span.lo + text.find('{').unwrap_or(0) as u32;
             errors::unclosed_definition(diags, Span { lo: open, hi: open + 1, ..span });
+            return Item::Error(span);
         }
         return Item::CDef(CDef { text, span });
     }

@@ -6,6 +6,7 @@
 
 use super::constant::{self, Env};
 use super::lex::{self, Kind, Token};
+use crate::base::diag::nearest;
 use crate::base::{Diag, Diags, FileId, Source, SourceMap, Span, codes};
 use crate::expand::files;
 use crate::world::World;
@@ -183,8 +184,12 @@ impl<'w> Prep<'w> {
             "pragma" | "warning" | "ident" | "line" | "" => {}
             "error" => bad(diags, span, &format!("#error {}", rest.trim())),
             other => {
-                let message = format!("#{other} is not in this version");
-                diags.push(Diag::error(&codes::UNSUPPORTED, span, message));
+                let d = Diag::error(&codes::C_LINE, span, format!("there is no directive #{other}"));
+                let known = ["include", "define", "undef", "if", "ifdef", "ifndef", "elif", "else", "endif"];
+                diags.push(match nearest(other, known) {
+                    Some(near) => d.hint(format!("did you mean #{near}?")),
+                    None => d,
+                });
             }
         }
     }
@@ -239,7 +244,9 @@ impl<'w> Prep<'w> {
         let text = without_comment(&rest[from..]);
         let lo = at.lo + (lead + from) as u32;
         let span = Span { lo, hi: lo + text.len() as u32, ..at };
-        let define = Define { name: name.into(), text: text.into(), span, has_params };
+        // As long as before, so that places stay.
+        let joined = text.replace("\\\r\n", "   ").replace("\\\n", "  ");
+        let define = Define { name: name.into(), text: joined, span, has_params };
         self.defines.insert(name.into(), define);
     }
 
