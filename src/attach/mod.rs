@@ -95,6 +95,8 @@ pub struct Target {
     /// Empty for vmlinux.
     pub module: String,
     pub btf_id: u32,
+    /// The BPF program whose BTF that is; else the kernel's.
+    pub program: Option<u32>,
 }
 
 /// Splits a program's attach points into units: as few loads and links as the kernel allows.
@@ -116,7 +118,9 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
         Attach::Begin | Attach::End | Attach::Signal(_) | Attach::Test(_) | Attach::Bench(_) => {
             Method::TestRun
         }
-        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => Method::Tracing,
+        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::BpfFunction { .. } | Attach::Iter { .. } => {
+            Method::Tracing
+        }
         Attach::SyscallTp { hook, .. } => syscall::method(*hook),
         Attach::Kprobe { .. } => kprobe::method(point, n, world),
         Attach::Uprobe { .. } | Attach::Usdt { .. } => uprobe::method(world),
@@ -135,7 +139,10 @@ fn method(point: &Attach, n: usize, world: &dyn World) -> Method {
 fn shares_load(a: &Attach, b: &Attach) -> bool {
     match (a, b) {
         // Each has its own id, told at load.
-        (Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. }, _) => false,
+        (
+            Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::BpfFunction { .. } | Attach::Iter { .. },
+            _,
+        ) => false,
         (Attach::SyscallTp { when: a, .. }, Attach::SyscallTp { when: b, .. }) => a == b,
         _ => true,
     }
@@ -159,8 +166,11 @@ impl Unit {
             Method::KprobeMulti => AttachType::KprobeMulti,
             Method::UprobeMulti => AttachType::UprobeMulti,
             Method::Tracing => match &self.points[0] {
-                Attach::Fentry { when: When::Entry, .. } => AttachType::Fentry,
-                Attach::Fentry { when: When::Return, .. } => AttachType::Fexit,
+                Attach::Fentry { when: When::Entry, .. } | Attach::BpfFunction { when: When::Entry, .. } => {
+                    AttachType::Fentry
+                }
+                Attach::Fentry { when: When::Return, .. }
+                | Attach::BpfFunction { when: When::Return, .. } => AttachType::Fexit,
                 Attach::Iter { .. } => AttachType::Iter,
                 _ => AttachType::RawTp,
             },
@@ -175,6 +185,9 @@ impl Unit {
         let target = match &self.points[0] {
             Attach::Fentry { module, func, .. } => fentry::target(module, func, world),
             Attach::TpBtf { name, .. } => rawtp::target(name, world),
+            Attach::BpfFunction { program, btf_id, .. } => {
+                Ok(Target { module: String::new(), btf_id: *btf_id, program: Some(*program) })
+            }
             Attach::Iter { name } => iter::target(name, world),
             Attach::SyscallTp { when, .. } => rawtp::target(SyscallHook::tracepoint(*when), world),
             other => crate::bug!("{} is no tracing program", other.name()),
@@ -223,7 +236,7 @@ impl Unit {
 fn attach_tracing(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>, AttachError> {
     match point {
         Attach::Iter { .. } => iter::attach(program, cx),
-        Attach::Fentry { .. } => rawtp::attach_function(program),
+        Attach::Fentry { .. } | Attach::BpfFunction { .. } => rawtp::attach_function(program),
         _ => rawtp::attach(program, None),
     }
 }
@@ -235,7 +248,7 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
         }
         Attach::Tracepoint { category, name } => tracepoint::attach(program, category, name, cx),
         Attach::RawTracepoint { name, .. } => rawtp::attach(program, Some(name)),
-        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => {
+        Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::BpfFunction { .. } | Attach::Iter { .. } => {
             attach_tracing(program, point, cx)
         }
         Attach::SyscallTp { when, hook, .. } => syscall::attach(program, *when, *hook, cx),
@@ -272,6 +285,7 @@ pub fn order(point: &Attach) -> Order {
         Attach::Kprobe { when: When::Entry, .. }
         | Attach::KprobeAddr { when: When::Entry, .. }
         | Attach::Fentry { .. }
+        | Attach::BpfFunction { .. }
         | Attach::Uprobe { .. }
         | Attach::Usdt { .. } => Order::Reverse,
         Attach::Begin

@@ -10,7 +10,7 @@ use crate::world::World;
 /// The typedef that a `tp_btf` program is loaded for.
 pub fn target(name: &str, world: &dyn World) -> Result<Target, AttachError> {
     match world.raw_tracepoint_args(&mut TypeTable::new(), name) {
-        Some(sig) => Ok(Target { module: sig.module, btf_id: sig.btf_id }),
+        Some(sig) => Ok(Target { module: sig.module, btf_id: sig.btf_id, program: None }),
         None => Err(AttachError::says(format!("the kernel's BTF has no raw tracepoint {name}"))),
     }
 }

@@ -91,6 +91,7 @@ codes! {
     PROBE_MISSING_WARNING "W0410" "nothing to attach to" "The probe is left out, as the setting missing_probes allows.";
     PROBE_ABSENT "N0411" "left out" "An optional attach point, or an alternative to another (optional A, A || B), does not exist here. It is left out.";
     PROBE_NAME "E0412" "name given twice" "Each test and each benchmark has a name of its own, which --probe-filter picks it by.";
+    PROBE_DANGEROUS "W0413" "dangerous place" "Maps and buffers of probes take the kernel's locks, so that a probe on the locks themselves can meet itself. The kernel skips the inner run.";
     STACK "E0501" "stack exhausted" "The kernel gives a program 512 bytes of stack for a whole chain of calls. Values that are needed at the same time share it.";
     SCRATCH "E0502" "scratch memory exhausted" "Values too big for the stack lie in per-CPU memory, of which the kernel gives 32 KiB at a time.";
     CALL_DEPTH "E0503" "calls nest too deep" "The kernel lets functions call each other 8 deep.";

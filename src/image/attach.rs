@@ -94,6 +94,13 @@ pub enum Attach {
         func: String,
         when: When,
     },
+    /// A function of a BPF program, by the numbers of both.
+    BpfFunction {
+        program: u32,
+        name: String,
+        btf_id: u32,
+        when: When,
+    },
     /// `offset` is the file offset of the instruction; `symbol` is for names.
     Uprobe {
         path: String,
@@ -171,7 +178,10 @@ impl Attach {
                 SyscallHook::Raw => ProgType::RawTracepoint,
                 SyscallHook::Record => ProgType::Tracepoint,
             },
-            Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::Iter { .. } => ProgType::Tracing,
+            Attach::TpBtf { .. }
+            | Attach::Fentry { .. }
+            | Attach::BpfFunction { .. }
+            | Attach::Iter { .. } => ProgType::Tracing,
             Attach::Kprobe { .. }
             | Attach::KprobeAddr { .. }
             | Attach::Uprobe { .. }
@@ -231,6 +241,10 @@ impl Attach {
                 When::Return => {
                     format!("fexit:{}{func}", if m.is_empty() { "vmlinux:".into() } else { module(m) })
                 }
+            },
+            Attach::BpfFunction { program, name, when, .. } => match when {
+                When::Entry => format!("fentry:bpf:{program}:{name}"),
+                When::Return => format!("fexit:bpf:{program}:{name}"),
             },
             Attach::Uprobe { path, symbol, offset, when, .. } => {
                 // A source line hangs on the path: `@file.c:42`.

@@ -87,6 +87,9 @@ pub fn section_name(attach: &Attach) -> String {
         Attach::Uprobe { when, .. } => format!("u{}probe", ret(when)),
         // libbpf's own section for them wants its own way to read arguments: this one is attached by hand.
         Attach::Usdt { .. } => "uprobe".into(),
+        // libbpf is told the program by hand.
+        Attach::BpfFunction { when: When::Entry, .. } => "fentry".into(),
+        Attach::BpfFunction { when: When::Return, .. } => "fexit".into(),
         Attach::Iter { name } => format!("iter/{name}"),
         Attach::Profile(_)
         | Attach::Interval(_)

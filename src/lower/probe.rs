@@ -124,6 +124,7 @@ impl<'a> Fx<'_, 'a> {
             | Attach::Uprobe { .. }
             | Attach::Usdt { .. }
             | Attach::Iter { .. }
+            | Attach::BpfFunction { .. }
             | Attach::Profile(_)
             | Attach::Interval(_)
             | Attach::Software { .. }

@@ -11,6 +11,7 @@ use crate::image::{Image, LOG_BYTES, MapId, ProgType, Program, ProgramId, RelocK
 use crate::isa::Insn;
 use crate::isa::insn::{PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
 use crate::sys::bpf::{self, DebugInfo, FuncRecord, LineRecord, LogLevel, ProgramSpec};
+use crate::sys::bpfprogs;
 use crate::ty::TypeTable;
 use crate::world::World;
 
@@ -140,6 +141,7 @@ fn with_spec<T>(
     let target = unit.target(loader.world).map_err(|e| LoadError::Attach(vec![e]))?;
     let module = target.as_ref().map_or("", |t| t.module.as_str());
     let module_btf = if module.is_empty() { None } else { Some(module_btf(module, unit)?) };
+    let traced = target.as_ref().and_then(|t| t.program).map(|id| traced_program(id, unit)).transpose()?;
     let spec = ProgramSpec {
         name: &program.name,
         license: &loader.image.config.license,
@@ -147,9 +149,18 @@ fn with_spec<T>(
         attach: Some(unit.attach_type()),
         attach_btf_id: target.as_ref().map_or(0, |t: &Target| t.btf_id),
         btf_module: module_btf.as_ref().map(|fd| fd.as_fd()),
+        program: traced.as_ref().map(|fd| fd.as_fd()),
         debug: loader.debug.as_ref().and_then(|d| d.of(id)),
     };
     load(&spec)
+}
+
+fn traced_program(id: u32, unit: &Unit) -> Result<OwnedFd, LoadError> {
+    bpfprogs::by_id(id).map_err(|e| {
+        let points = unit.points.iter().map(|p| p.name()).collect();
+        let e = AttachError::of(&e, Some("the program is not there any more"));
+        LoadError::Attach(vec![AttachError { points, ..e }])
+    })
 }
 
 fn module_btf(module: &str, unit: &Unit) -> Result<OwnedFd, LoadError> {

@@ -36,6 +36,8 @@ pub struct ProgramSpec<'a> {
     pub attach_btf_id: u32,
     /// BTF of the module that `attach_btf_id` is of.
     pub btf_module: Option<BorrowedFd<'a>>,
+    /// The BPF program that `attach_btf_id` is a function of.
+    pub program: Option<BorrowedFd<'a>>,
     /// The program's own BTF, with its function and line records.
     pub debug: Option<DebugInfo<'a>>,
 }
@@ -104,6 +106,9 @@ fn load_with(ty: ProgType, spec: &ProgramSpec, log: Option<(&mut Vec<u8>, LogLev
         attach_btf_obj_fd: spec.btf_module.map_or(0, |fd| fd.as_raw_fd() as u32),
         ..Default::default()
     };
+    if let Some(program) = spec.program {
+        opts.attach_prog_fd = program.as_raw_fd() as u32;
+    }
     if let Some(debug) = &spec.debug {
         opts.prog_btf_fd = debug.btf.as_raw_fd() as u32;
         opts.func_info = debug.funcs.as_ptr().cast();

@@ -4,6 +4,7 @@
 
 pub mod bpf;
 pub mod bpfmap;
+pub mod bpfprogs;
 pub mod btf;
 pub mod collect;
 pub mod demangle;

@@ -5,13 +5,13 @@
 
 use super::features::LiveFeatures;
 use super::usdt;
-use super::{btf, dwarf, elf, proc, tracefs};
+use super::{bpfprogs, btf, dwarf, elf, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
-    Answer, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe, UserSymbol, World,
-    glob, is_glob,
+    Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe,
+    UserSymbol, World, glob, is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -174,6 +174,9 @@ impl World for LinuxWorld {
 
     fn function(&self, types: &mut TypeTable, module: &str, name: &str) -> Option<FuncSig> {
         self.kernel()?.function(types, module, name).map(FuncSig::from)
+    }
+    fn bpf_functions(&self) -> Answer<Vec<BpfFunction>> {
+        bpfprogs::functions()
     }
     fn syscall_nr(&self, name: &str) -> Option<u32> {
         self.arch().syscall(name)

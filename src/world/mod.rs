@@ -71,6 +71,16 @@ pub struct UserSymbol {
     pub size: u64,
 }
 
+/// A function of a BPF program that the kernel holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BpfFunction {
+    /// The program's number.
+    pub program: u32,
+    pub name: String,
+    /// Id of the FUNC in the program's BTF.
+    pub btf_id: u32,
+}
+
 /// A place of a statically defined probe of a binary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UsdtProbe {
@@ -149,6 +159,10 @@ pub trait World {
     /// `(module, name)` of functions with BTF that fentry can use.
     fn fentry_functions(&self, module: &str, pattern: &str) -> Answer<Vec<(String, String)>>;
     fn function(&self, types: &mut TypeTable, module: &str, name: &str) -> Option<FuncSig>;
+    /// Functions of the BPF programs that the kernel holds.
+    fn bpf_functions(&self) -> Answer<Vec<BpfFunction>> {
+        Ok(Vec::new())
+    }
     /// The number of a system call by its name (`openat`).
     fn syscall_nr(&self, name: &str) -> Option<u32>;
 

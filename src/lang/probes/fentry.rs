@@ -1,17 +1,21 @@
 //! `fentry:[MODULE:]FUNCTION` and `fexit:[MODULE:]FUNCTION`: kernel functions with typed arguments.
 
 use super::{ApText, Ctx, Point, ProbeKind, Provider, ResolveCx, fields};
-use crate::base::codes;
 use crate::base::diag::nearest;
+use crate::base::{Diag, codes};
 use crate::image::{Attach, When};
-use crate::world::{Feature, World};
+use crate::world::{BpfFunction, Feature, World, glob};
+
+/// Functions in which maps and rings are changed, so that a probe there can meet itself.
+const DANGEROUS: &[&str] =
+    &["_raw_spin_lock", "_raw_spin_lock_irqsave", "_raw_spin_unlock_irqrestore", "queued_spin_lock_slowpath"];
 
 pub static FENTRY: ProbeKind = ProbeKind {
     provider: Provider::Fentry,
     name: "fentry",
     aliases: &["f", "kfunc"],
-    syntax: "fentry:[MODULE:]FUNCTION",
-    doc: "The start of a kernel function, with its arguments by name and type: args.file.",
+    syntax: "fentry:[MODULE:]FUNCTION or fentry:bpf:[ID:]FUNCTION",
+    doc: "The start of a kernel function, with its arguments by name and type: args.file. With bpf, of a BPF program that is loaded.",
     example: "fentry:vfs_read { printf(\"%s\\n\", str(args.file.f_path.dentry.d_name.name)); exit(); }",
     resolve: |cx, parts| resolve(cx, parts, When::Entry),
     list: |world, pattern| list(world, pattern, "fentry"),
@@ -21,7 +25,7 @@ pub static FEXIT: ProbeKind = ProbeKind {
     provider: Provider::Fexit,
     name: "fexit",
     aliases: &["fr", "kretfunc"],
-    syntax: "fexit:[MODULE:]FUNCTION",
+    syntax: "fexit:[MODULE:]FUNCTION or fexit:bpf:[ID:]FUNCTION",
     doc: "The return of a kernel function, with its arguments and the typed retval.",
     example: "fexit:vfs_read { @[args.file.f_inode.i_ino] = sum(retval); } interval:s:1 { exit(); }",
     resolve: |cx, parts| resolve(cx, parts, When::Return),
@@ -34,9 +38,8 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
         When::Return => Provider::Fexit,
     };
     let (module, func) = match parts {
-        [module, ..] if module.text == "bpf" && parts.len() > 1 => {
-            return cx.unsupported("fentry and fexit of BPF programs are not in this version", "");
-        }
+        [module, func] if module.text == "bpf" => return of_programs(cx, None, func, when),
+        [module, id, func] if module.text == "bpf" => return of_programs(cx, Some(id), func, when),
         [func] if !func.text.is_empty() => ("", func),
         [module, func] if !func.text.is_empty() => (module.text.as_str(), func),
         _ => return cx.malformed(provider, "a kernel function is wanted"),
@@ -60,7 +63,50 @@ fn resolve(cx: &mut ResolveCx<'_>, parts: &[ApText], when: When) -> Vec<Point> {
         cx.error(&codes::PROBE_AMBIGUOUS, func.span, message);
         return Vec::new();
     }
+    for (_, name) in found.iter().filter(|(_, name)| DANGEROUS.contains(&name.as_str())) {
+        let message = format!("{name} runs in the midst of what probes themselves need");
+        let d = Diag::warning(&codes::PROBE_DANGEROUS, func.span, message);
+        cx.diags
+            .push(d.hint("runs that begin inside one another are skipped and counted; trace its callers"));
+    }
     found.into_iter().filter_map(|(module, func)| point(cx, module, func, when)).collect()
+}
+
+/// `fentry:bpf:[ID:]NAME`: functions of BPF programs.
+fn of_programs(cx: &mut ResolveCx<'_>, id: Option<&ApText>, func: &ApText, when: When) -> Vec<Point> {
+    if !cx.world.features().has(Feature::Fentry) {
+        return cx.unsupported("this kernel has no fentry and fexit", "");
+    }
+    let number = id.map(|id| id.text.parse::<u32>());
+    if let (Some(Err(_)), Some(id)) = (&number, id) {
+        cx.error(&codes::PROBE_SYNTAX, id.span, "the number of a BPF program is wanted");
+        return Vec::new();
+    }
+    if cx.uses.args {
+        cx.unsupported("functions of BPF programs have no args", "use arg0, arg1, …");
+        return Vec::new();
+    }
+    let answer = cx.world.bpf_functions();
+    let Some(all) = cx.answer("BPF programs cannot be looked up", answer) else { return Vec::new() };
+    let number = number.and_then(Result::ok);
+    let is_it = |name: &str| if func.quoted { name == func.text } else { glob(&func.text, name) };
+    let found = all.iter().filter(|f| number.is_none_or(|n| n == f.program) && is_it(&f.name));
+    let attach = |f: &BpfFunction| Attach::BpfFunction {
+        program: f.program,
+        name: f.name.clone(),
+        btf_id: f.btf_id,
+        when,
+    };
+    let points: Vec<Point> = found.map(|f| Point { attach: attach(f), ctx: Ctx::RawArgs }).collect();
+    if points.is_empty() {
+        let near = nearest(&func.text, all.iter().map(|f| f.name.as_str())).map(str::to_owned);
+        let message = match number {
+            Some(n) => format!("BPF program {n} has no function {}", func.text),
+            None => format!("no BPF program has a function {}", func.text),
+        };
+        return cx.missing(func.span, message, near);
+    }
+    points
 }
 
 fn point(cx: &mut ResolveCx<'_>, module: String, func: String, when: When) -> Option<Point> {
@@ -80,7 +126,23 @@ fn point(cx: &mut ResolveCx<'_>, module: String, func: String, when: When) -> Op
     Some(Point { attach: Attach::Fentry { module, func, when }, ctx })
 }
 
+fn list_programs(world: &dyn World, pattern: &[String], name: &str) -> Vec<String> {
+    let (id, func) = match pattern {
+        [] => ("*", "*"),
+        [func] => ("*", func.as_str()),
+        [id, func, ..] => (id.as_str(), func.as_str()),
+    };
+    let all = world.bpf_functions().unwrap_or_default().into_iter();
+    let found = all.filter(|f| glob(id, &f.program.to_string()) && glob(func, &f.name));
+    found.map(|f| format!("{name}:bpf:{}:{}", f.program, f.name)).collect()
+}
+
 fn list(world: &dyn World, pattern: &[String], name: &str) -> Vec<String> {
+    if let [module, rest @ ..] = pattern
+        && module == "bpf"
+    {
+        return list_programs(world, rest, name);
+    }
     let (module, func) = match pattern {
         [] => ("", "*"),
         [func] => ("", func.as_str()),
