@@ -157,11 +157,11 @@ impl Repl {
     /// Gives a clause another text. `false` after something was said.
     pub fn change(&mut self, number: u32, text: &str, base: Base) -> bool {
         let Some(clause) = self.clauses.get(&number) else { return false };
-        let (name, live) = (clause.name.clone(), clause.live);
-        let n_hits = live.map_or(0, |id| self.hits_of(id));
-        let Some((image, live)) = self.attach(&name, text, &base, live) else { return false };
-        // What the old programs had said last.
+        let (name, before) = (clause.name.clone(), clause.live);
+        let Some((image, live)) = self.attach(&name, text, &base, before) else { return false };
+        // What the old programs had said and counted last.
         self.pump(Duration::ZERO);
+        let n_hits = before.map_or(0, |id| self.hits_of(id));
         if let Some(clause) = self.clauses.get_mut(&number) {
             clause.n_hits_before += n_hits;
             (clause.text, clause.image, clause.live, clause.is_on) = (text.to_owned(), image, live, true);
@@ -194,12 +194,12 @@ impl Repl {
     /// Detaches a clause; its hits are kept.
     fn detach(&mut self, number: u32) {
         let Some(id) = self.clauses.get(&number).and_then(|c| c.live) else { return };
-        let n_hits = self.hits_of(id);
         if let Some(session) = &mut self.session {
             session.remove(id);
         }
-        // What it said last is still delivered.
+        // What it said and counted last.
         self.pump(Duration::ZERO);
+        let n_hits = self.hits_of(id);
         if let Some(clause) = self.clauses.get_mut(&number) {
             clause.n_hits_before += n_hits;
             clause.live = None;

@@ -101,9 +101,10 @@ impl Session {
         }
     }
 
-    /// How often the programs of a clause ran and their predicate held.
+    /// How often the programs of a clause ran and their predicate held; for a while also of one that is gone.
     pub fn hits(&self, id: ClauseId) -> io::Result<u64> {
-        let Some(clause) = self.clauses.get(&id) else { return Ok(0) };
+        let retired = || self.retired.iter().find(|r| r.id == id).map(|r| &r.clause);
+        let Some(clause) = self.clauses.get(&id).or_else(retired) else { return Ok(0) };
         let found = clause.image.maps.iter_enumerated().find(|(_, m)| m.name == HITS);
         let Some((map, Role::User(schema))) = found.map(|(at, m)| (at, &m.role)) else { return Ok(0) };
         let Some(live) = &clause.maps[map] else { return Ok(0) };
