@@ -3,6 +3,7 @@
 use super::flags::{FLAGS, Flag, Section, Takes, spelling};
 use crate::base::codes;
 use crate::base::diag::nearest;
+use crate::expand;
 use crate::lang::additions::{ADDITIONS, Addition};
 use crate::lang::aggs::{self, AggRow};
 use crate::lang::builtins;
@@ -80,6 +81,7 @@ pub fn topic(name: &str) -> Result<String, Option<&'static str>> {
     let row = builtins::all().find(|r| r.name == bare).or_else(|| builtins::find(bare));
     let text = agg.or_else(|| row.map(builtin)).or_else(|| probes::find(bare).map(probe));
     let text = text.or_else(|| ADDITIONS.iter().find(|r| r.name == bare).map(addition));
+    let text = text.or_else(|| library(bare));
     let text = text.or_else(|| setting(bare)).or_else(|| code(bare)).or_else(|| flag(bare));
     text.ok_or_else(|| nearest(bare, names()))
 }
@@ -91,7 +93,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     let probes = probes::KINDS.iter().map(|r| r.name);
     let settings = SETTINGS.iter().map(|r| r.name);
     let additions = ADDITIONS.iter().map(|r| r.name);
-    builtins.chain(aggs).chain(probes).chain(additions).chain(settings).chain(codes::ALL.iter().map(|c| c.id))
+    builtins
+        .chain(expand::library_names())
+        .chain(aggs)
+        .chain(probes)
+        .chain(additions)
+        .chain(settings)
+        .chain(codes::ALL.iter().map(|c| c.id))
 }
 
 /// `awl help` without a topic.
@@ -182,6 +190,12 @@ fn builtin(row: &'static Builtin) -> String {
     }
     out.push_str(&needs(&row.needs));
     out + &example(row.example)
+}
+
+/// A macro of the library.
+fn library(name: &str) -> Option<String> {
+    let (signature, doc) = expand::library_manual(name)?;
+    Some(format!("{signature}\n\n{doc}\n\na macro of the library: a script's own of that name comes first\n"))
 }
 
 fn needs(needs: &Needs) -> String {

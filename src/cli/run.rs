@@ -15,9 +15,7 @@ use crate::base::codes;
 use crate::base::{Diag, Diags, SourceMap, Span};
 use crate::image::{Attach, Image};
 use crate::lang::traits::{HELP_PARAMETER, ScriptOption};
-use crate::runtime::{
-    self, Added, Explained, Life, LoadError, Refusal, Session, Stop, Target, split_command,
-};
+use crate::runtime::{self, Added, Life, LoadError, Refusal, Session, Stop, Target, split_command};
 use crate::world::World;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -80,8 +78,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     };
     missing_probes(&say, &image, &added);
     if options.debug.iter().any(|s| s == source::VERIFIER) {
-        let logs = session.verifier_logs(added.id, world.as_ref());
-        show_logs(&logs.map_err(|e| refuse(&say, options, &e, Some(&image)))?, &image, say);
+        show_logs(&session, &added, world.as_ref(), (options, &image, say))?;
     }
     let mut out = Out::new(options, to, say, image.clone());
     out.attached(added.n_attached, options.quiet);
@@ -103,11 +100,18 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
 }
 
 /// `-d verifier`
-fn show_logs(logs: &[Explained], image: &Image, say: Say) {
-    for it in logs {
+fn show_logs(
+    session: &Session,
+    added: &Added,
+    world: &dyn World,
+    (options, image, say): (&Options, &Image, Say),
+) -> Result<(), u8> {
+    let logs = session.verifier_logs(added.id, world);
+    for it in logs.map_err(|e| refuse(&say, options, &e, Some(image)))? {
         let title = &image.programs[it.program].title;
         print(&format!("; {title}\n{}\n", it.log.trim_end()), say);
     }
+    Ok(())
 }
 
 /// Whether awl may trace; else the status after it was said.

@@ -16,6 +16,26 @@ pub static FILES: &[(&str, &str)] = &[("stdlib/base.bt", include_str!("../../std
 pub const PARTS: &[&str] =
     &["stdlib/strings", "stdlib/meta", "stdlib/kfunc", "stdlib/process", "stdlib/internal"];
 
+/// A macro of the library as its manual shows it: `find(@map, key, $value)`, and the comment above it.
+pub fn manual(name: &str) -> Option<(&'static str, String)> {
+    let head = format!("macro {name}(");
+    FILES.iter().find_map(|(_, text)| {
+        let lines: Vec<&'static str> = text.lines().collect();
+        let at = lines.iter().position(|l| l.starts_with(&head))?;
+        let signature = lines[at].strip_prefix("macro ")?.split(" {").next()?;
+        let above = lines[..at].iter().rev().map_while(|l| l.strip_prefix("//")).map(str::trim);
+        let mut doc: Vec<&str> = above.collect();
+        doc.reverse();
+        Some((signature, doc.join(" ")))
+    })
+}
+
+/// The names of its macros.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    let heads = FILES.iter().flat_map(|(_, text)| text.lines()).filter_map(|l| l.strip_prefix("macro "));
+    heads.filter_map(|l| l.split('(').next())
+}
+
 /// What has been read of the library.
 #[derive(Default)]
 pub struct Library {
@@ -59,6 +79,17 @@ pub fn is_operator(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn every_macro_has_its_manual() {
+        assert!(super::names().any(|n| n == "find"));
+        for name in super::names() {
+            let (signature, doc) = super::manual(name).expect(name);
+            assert!(signature.starts_with(name) && signature.ends_with(')'), "{signature}");
+            assert!(doc.ends_with('.'), "{name}: {doc}");
+        }
+        assert_eq!(super::manual("nothing"), None);
+    }
+
     use super::*;
     use crate::lang::builtins;
 

@@ -17,7 +17,7 @@ mod substitute;
 
 pub use c::{value_of as c_value_of, version_code as c_version_code};
 pub use definitions::{Definitions, Tag};
-pub use library::FILES as LIBRARY;
+pub use library::{FILES as LIBRARY, manual as library_manual, names as library_names};
 pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};

@@ -174,6 +174,9 @@ pub trait LowerCx {
     fn read_str_upto(&mut self, space: ReadSpace, dst: Value, src: Value, len: Value, max: u32) -> Value;
     /// Which space a pointer-like argument is in.
     fn space_of(&self, i: usize) -> ReadSpace;
+    /// The address of the place that argument `i` is, or of what it points to. Goes to `gone` where a pointer on
+    /// the way is null.
+    fn arg_address(&mut self, i: usize, gone: crate::ir::Block) -> Value;
     /// Which space the result points to.
     fn space_of_ret(&self) -> ReadSpace;
     /// Emits a record with these values.

@@ -242,6 +242,12 @@ impl LowerCx for CallCx<'_, '_, '_> {
             _ => self.f.read_space(crate::ty::Space::Any),
         }
     }
+    fn arg_address(&mut self, i: usize, gone: crate::ir::Block) -> Value {
+        match self.expr(i) {
+            Some(e) => self.f.address_of(e, gone),
+            None => crate::bug!("argument {i} is no value"),
+        }
+    }
     fn space_of_ret(&self) -> ReadSpace {
         match self.ret {
             Ty::Ptr { space, .. } => self.f.read_space(space),

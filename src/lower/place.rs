@@ -275,6 +275,23 @@ impl<'a> Fx<'_, 'a> {
         }
     }
 
+    /// The address of the place that an expression is, or of what it points to; goes to `gone` where a pointer on
+    /// the way is null.
+    pub fn address_of(&mut self, e: &'a Expr, gone: Block) -> Value {
+        let mut nulls = Nulls { block: Some(gone) };
+        if let Ty::Ptr { .. } = e.ty {
+            let p = self.val(e);
+            return self.checked(p, &mut nulls);
+        }
+        match self.find(e, &mut nulls) {
+            Found::Place(place) => {
+                let base = self.checked(place.base, &mut nulls);
+                self.address(&Place { base, ..place })
+            }
+            Found::Value(_) => crate::bug!("a value that is nowhere"),
+        }
+    }
+
     /// The address of a place. Not of a bit field.
     pub fn address(&mut self, place: &Place) -> Value {
         match &place.at {

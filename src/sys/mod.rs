@@ -14,6 +14,7 @@ pub mod features;
 pub mod kretprobe;
 pub mod limits;
 pub mod mem;
+pub mod objects;
 pub mod perf;
 pub mod poll;
 pub mod proc;

@@ -5,13 +5,13 @@
 
 use super::features::LiveFeatures;
 use super::usdt;
-use super::{bpfprogs, btf, dwarf, elf, proc, tracefs};
+use super::{bpfprogs, btf, dwarf, elf, objects, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
     Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe,
-    UserSymbol, World, glob, is_glob,
+    UserObject, UserSymbol, World, glob, is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -197,6 +197,9 @@ impl World for LinuxWorld {
     }
     fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>> {
         elf::functions(path, pattern)
+    }
+    fn user_object(&self, path: &str, name: &str) -> Answer<UserObject> {
+        objects::object(path, name)
     }
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64> {
         elf::file_offset(path, addr)

@@ -116,6 +116,27 @@ impl LinePlace {
     }
 }
 
+/// A symbol of a binary, of whatever kind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserObject {
+    /// As the binary has it.
+    pub addr: u64,
+    /// 0 where it is not told.
+    pub size: u64,
+    pub loading: Loading,
+}
+
+/// Where a binary lies in a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loading {
+    /// Where its addresses say.
+    Fixed,
+    /// A program whose lowest code, by its own addresses, is here; the kernel knows where that was put.
+    Moved { code_at: u64 },
+    /// Wherever the loader put it.
+    Library,
+}
+
 /// The machine that is compiled for. Patterns are globs of `*`, `?` and classes; results are in a fixed order.
 pub trait World {
     fn arch(&self) -> &'static Arch;
@@ -171,6 +192,10 @@ pub trait World {
     fn binaries(&self, target: &str, pid: Option<u32>) -> Answer<Vec<String>>;
     /// Function symbols of a binary that match.
     fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>>;
+    /// A symbol of a binary by its exact name.
+    fn user_object(&self, _path: &str, _name: &str) -> Answer<UserObject> {
+        Err(Missing::No)
+    }
     /// File offset of a virtual address of a binary.
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64>;
     /// Functions of a binary by the names that C++ and Rust programmers write, perhaps patterns.

@@ -8,6 +8,14 @@ use std::hint::black_box;
 
 use crate::{Facts, Work, c, c_text, number};
 
+/// Words that a tracer can find by their names.
+#[unsafe(no_mangle)]
+#[used]
+pub static WORK_NUMBER: u32 = 0x1234;
+#[unsafe(no_mangle)]
+#[used]
+pub static WORK_WORD: u64 = 0x5678;
+
 /// Calls down to `work_inner`; returns what that returned, plus 1.
 #[unsafe(no_mangle)]
 #[inline(never)]

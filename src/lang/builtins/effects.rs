@@ -55,6 +55,22 @@ pub static ROWS: &[Builtin] = &[
         doc: "Writes bytes into the current process's memory: of a string, an array, a struct, or what a pointer points to. True if it worked; needs --unsafe.",
         example: "tracepoint:syscalls:sys_enter_write /pid == cpid/ { if (!write_user(args.buf, \"x\", 1)) { @failed = count(); } } interval:s:1 { exit(); }",
     },
+    Builtin {
+        name: "path",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::required("path", ParamKind::Any), Param::optional("length", ParamKind::ConstInt)],
+        ret: Ret::Check(path),
+        needs: Needs {
+            unsafe_: false,
+            probes: &[Provider::Fentry, Provider::Fexit, Provider::Iter],
+            helpers: &[Helper::D_PATH],
+        },
+        effect: Effect::Usual,
+        lower: lower::path,
+        doc: "The full path of a struct path of the kernel, or of a pointer to one, in `length` bytes or max_strlen; empty where it is longer. The kernel allows it in some functions only, such as security_file_open and vfs_getattr.",
+        example: "fentry:security_file_open { @[path(args.file.f_path)] = count(); } interval:s:1 { exit(); }",
+    },
     Builtin::func(
         "unwatch",
         &[Param::required("address", ParamKind::Ptr)],
@@ -175,6 +191,19 @@ fn write_user(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     }
     cx.coerce(2, Ty::U64);
     (Ty::Bool, CallData::Ints(vec![len.int.unwrap_or(room)]))
+}
+
+fn path(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let max = cx.config().max_strlen as i64;
+    let Some(n) = cx.arg_int_in(1, max, 1, max) else { return (Ty::Error, CallData::None) };
+    let strukt = match cx.arg(0).ty {
+        Ty::Ptr { to, .. } => (*to).clone(),
+        other => other,
+    };
+    match strukt {
+        Ty::Struct(id) if cx.types().structs[id].name == "path" => (Ty::Str { n: n as u32 }, CallData::None),
+        _ => bad(cx, 0, "path() takes a struct path of the kernel, or a pointer to one".into()),
+    }
 }
 
 fn unwatch(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -1,12 +1,13 @@
 //! Clocks, processors, randomness, registers, and addresses of symbols.
 
+use crate::image::Attach;
 use crate::isa::Helper;
 use crate::lang::lowering::machine as lower;
 use crate::lang::probes::{Ctx, Provider};
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
-use crate::ty::Ty;
-use crate::world::{self, Missing};
+use crate::ty::{Space, Ty};
+use crate::world::{self, Loading, Missing};
 
 const ADDR: &[Param] = &[Param::required("addr", ParamKind::Ptr)];
 
@@ -96,6 +97,18 @@ pub static ROWS: &[Builtin] = &[
         "Address of a kernel symbol, found when the script is compiled.",
         "begin { printf(\"%p\\n\", kaddr(\"vfs_read\")); }",
     ),
+    Builtin {
+        name: "uaddr",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param::required("symbol", ParamKind::Text)],
+        ret: Ret::Check(user_address),
+        needs: Needs::probes(&[Provider::Uprobe, Provider::Uretprobe, Provider::Usdt]),
+        effect: Effect::Usual,
+        lower: lower::uaddr,
+        doc: "Address of a symbol of the probed program, a pointer to an integer of its size; also where the program is moved when it is loaded. Not of libraries.",
+        example: "uprobe:/bin/bash:readline { printf(\"%d\\n\", *uaddr(\"rl_point\")); exit(); }",
+    },
     Builtin::func(
         "ksym",
         ADDR,
@@ -162,6 +175,40 @@ fn kernel_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         Err(Missing::No) => failed(cx, arg.span, format!("the kernel has no symbol {name}")),
         Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, format!("kernel symbols: {why}")),
     }
+}
+
+/// Data: the address, and the lowest code by the same addresses if the program is moved.
+fn user_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    let path_of = |a: &Attach| match a {
+        Attach::Uprobe { path, .. } | Attach::Usdt { path, .. } => Some(path.clone()),
+        _ => None,
+    };
+    let mut paths: Vec<String> = cx.probe().points.iter().filter_map(|p| path_of(&p.attach)).collect();
+    paths.dedup();
+    let [path] = paths.as_slice() else {
+        return failed(cx, arg.span, "uaddr() needs a probe of one program".into());
+    };
+    let object = match cx.world().user_object(path, &name) {
+        Ok(object) => object,
+        Err(Missing::No) => return failed(cx, arg.span, format!("{path} has no symbol {name}")),
+        Err(Missing::Unreadable { why, .. }) => return failed(cx, arg.span, why),
+    };
+    let ints = match object.loading {
+        Loading::Fixed => vec![object.addr as i64],
+        Loading::Moved { code_at } => vec![object.addr as i64, code_at as i64],
+        Loading::Library => {
+            let what =
+                format!("{path} is a library, which each process has elsewhere: uaddr() is of programs");
+            return failed(cx, arg.span, what);
+        }
+    };
+    let bits = match object.size {
+        1 | 2 | 4 => object.size as u8 * 8,
+        _ => 64,
+    };
+    (Ty::ptr(Ty::uint(bits), Space::User), CallData::Ints(ints))
 }
 
 fn cgroup_id(cx: &mut dyn CheckCx) -> (Ty, CallData) {

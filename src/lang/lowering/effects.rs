@@ -2,10 +2,11 @@
 
 use super::{memory, number};
 use crate::image::EventKind;
-use crate::ir::{Cc, Kind, Value};
+use crate::ir::{Cc, Kind, Size, Value};
 use crate::isa::Helper;
+use crate::isa::limits::STACK_BYTES_MAX;
 use crate::lang::sig::CallData;
-use crate::lang::traits::{LowerCx, Operand};
+use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 use crate::ty::Ty;
 
 /// The kernel reads strings at the addresses that it is given.
@@ -75,6 +76,31 @@ fn copied(cx: &mut dyn LowerCx, pointer: Value, len: Value, most: u32) -> Value 
     cx.b().zero(copy, 0, most.max(1));
     cx.read(space, copy, pointer, len, most);
     copy
+}
+
+/// Empty where the kernel cannot tell.
+pub fn path(cx: &mut dyn LowerCx) -> Operand {
+    let Ty::Str { n } = cx.ret_ty() else { crate::bug!("path() is {:?}", cx.ret_ty()) };
+    let whole = cx.temp(n, "path");
+    if n <= STACK_BYTES_MAX {
+        // Verifier: what a helper gets of the stack has been written.
+        cx.b().zero(whole, 0, n);
+    }
+    let (gone, done) = (cx.b().new_block(), cx.b().new_block());
+    let at = cx.arg_address(0, gone);
+    let len = cx.b().iconst(n.into());
+    let r = cx.b().call(Helper::D_PATH, &[at, whole, len]);
+    let zero = cx.b().iconst(0);
+    cx.b().branch(Cc::Sgt, r, zero, done, gone);
+    cx.b().enter(gone);
+    let nul = cx.b().iconst(0);
+    cx.b().store(Size::B1, whole, 0, nul);
+    cx.b().jump(done, Vec::new());
+    cx.b().enter(done);
+    // The helper leaves rests of the path behind its NUL.
+    let dst = cx.out(n, "path string");
+    cx.read_str(ReadSpace::Kernel, dst, whole, n);
+    Operand::Mem { ptr: dst, off: 0 }
 }
 
 pub fn unwatch(cx: &mut dyn LowerCx) -> Operand {

@@ -2,7 +2,7 @@
 
 use super::{folded, number};
 use crate::image::wire::globals;
-use crate::ir::{BinOp, Size, Value};
+use crate::ir::{BinOp, Kind, Size, Value};
 use crate::isa::Helper;
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand};
@@ -59,6 +59,23 @@ pub fn reg(cx: &mut dyn LowerCx) -> Operand {
     let CallData::Ints(offset) = cx.data() else { crate::bug!("reg() without an offset") };
     let ctx = cx.ctx();
     Operand::Val(cx.b().load(Size::B8, ctx, offset[0] as i32))
+}
+
+/// A program that was moved is as far from its own addresses as its first code is, which the kernel tells.
+pub fn uaddr(cx: &mut dyn LowerCx) -> Operand {
+    let CallData::Ints(at) = cx.data() else { crate::bug!("uaddr() without its address") };
+    let addr = match at.as_slice() {
+        [addr, code_at] => {
+            let task = cx.task();
+            let start = match cx.kernel_field(task, "task_struct", "mm.start_code") {
+                Some(Operand::Val(v)) => v,
+                _ => cx.b().iconst(0),
+            };
+            cx.b().add_imm(start, addr.wrapping_sub(*code_at))
+        }
+        _ => cx.b().iconst(at[0]),
+    };
+    Operand::Val(cx.b().retype(addr, Kind::User))
 }
 
 pub fn kaddr(_: &mut dyn LowerCx) -> Operand {
