@@ -108,7 +108,7 @@ fn print_records(object: &libbpf_rs::Object, image: &Image, decoder: &Decoder, o
     let buffer = builder.build().unwrap();
     buffer.poll(Duration::ZERO).unwrap();
     drop(buffer);
-    let printer = Text { trailer: image.config.str_trunc_trailer.clone() };
+    let printer = Text::plain(&image.config.str_trunc_trailer);
     for record in records {
         let id = u32::from_ne_bytes(record[..4].try_into().unwrap());
         let site = &image.events[EventId(id)];
@@ -148,7 +148,7 @@ fn print_map(object: &libbpf_rs::Object, map: &Map, schema: &Schema, decoder: &D
     };
     let keyed = if schema.key.is_some() { Keyed::Yes } else { Keyed::No };
     let text = MapText { name: &schema.name, keyed, value: &schema.value, entries: &entries, div: 1 };
-    Text { trailer: "..".into() }.map(out, &text);
+    Text::plain("..").map(out, &text);
 }
 
 fn entry(map: &impl MapCore, key: &[u8], schema: &Schema, decoder: &Decoder) -> (Value, Value) {

@@ -40,7 +40,7 @@ impl Out {
     pub fn new(options: &Options, to: Box<dyn Write>, say: Say, image: Rc<Image>) -> Out {
         let trailer = image.config.str_trunc_trailer.clone();
         let printer: Box<dyn Printer> = match options.format {
-            Format::Text => Box::new(Text { trailer }),
+            Format::Text => Box::new(Text { trailer, percentiles: image.config.percentiles.clone() }),
             Format::Json => Box::new(Json { trailer }),
         };
         let buffering = match options.buffering.as_deref() {

@@ -232,6 +232,36 @@ pub struct RunConfig {
     pub license: String,
     /// Bytes of the verifier's log.
     pub log_bytes: u32,
+    /// What follows a histogram.
+    pub percentiles: Vec<Percentile>,
+}
+
+/// One that is wanted of histograms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Percentile {
+    /// As written: `99.9`.
+    pub text: String,
+    /// Millionths of all observations.
+    pub ppm: u32,
+}
+
+impl Percentile {
+    /// Numbers from 0 to 100 with up to four decimals, between blanks or commas; `None` if one is none.
+    pub fn parse_all(text: &str) -> Option<Vec<Percentile>> {
+        let words = text.split([' ', ',']).filter(|w| !w.is_empty());
+        words.map(|w| Some(Percentile { text: w.to_owned(), ppm: Percentile::parse(w)? })).collect()
+    }
+
+    fn parse(word: &str) -> Option<u32> {
+        const DECIMALS: usize = 4;
+        let (whole, rest) = word.split_once('.').unwrap_or((word, ""));
+        let is_number = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || rest.len() > DECIMALS || !is_number(whole) || !is_number(rest) {
+            return None;
+        }
+        let ppm = format!("{whole}{rest:0<DECIMALS$}").parse::<u32>().ok()?;
+        (ppm <= 1_000_000).then_some(ppm)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -258,6 +288,7 @@ impl Default for RunConfig {
             show_debug_info: true,
             license: "GPL".into(),
             log_bytes: LOG_BYTES,
+            percentiles: Vec::new(),
         }
     }
 }

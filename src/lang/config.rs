@@ -4,7 +4,7 @@
 
 use super::sig::Const;
 use crate::base::diag::nearest;
-use crate::image::{MissingProbes, RunConfig};
+use crate::image::{MissingProbes, Percentile, RunConfig};
 use crate::ty::StackMode;
 
 /// What a script and the command line set, with the defaults of the language.
@@ -233,6 +233,18 @@ pub static SETTINGS: &[Setting] = &[
             true
         },
         get: |c| Const::Str(c.run.str_trunc_trailer.clone()),
+    },
+    Setting {
+        name: "percentiles",
+        renamed: &[],
+        default: "",
+        values: "numbers from 0 to 100, such as \"50 90 99.9\"",
+        doc: "Percentiles that are printed below each histogram: the buckets in which they lie. Text only; with -f json the buckets tell.",
+        set: |c, v| Percentile::parse_all(v).map(|p| c.run.percentiles = p).is_some(),
+        get: |c| {
+            let texts: Vec<&str> = c.run.percentiles.iter().map(|p| p.text.as_str()).collect();
+            Const::Str(texts.join(" "))
+        },
     },
     Setting {
         name: "max_cat_bytes",

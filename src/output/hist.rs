@@ -3,6 +3,8 @@
 //! Comes in: a histogram. Goes out: a line a bucket, from the first to the last that is not empty. Always holds:
 //! the fullest bucket has a full bar.
 
+use super::percentiles;
+use crate::image::Percentile;
 use crate::value::text::{Bucket, LabelScale, label};
 use crate::value::{Hist, HistKind};
 
@@ -20,8 +22,8 @@ pub fn used(h: &Hist) -> Vec<Bucket> {
     }
 }
 
-/// Appends the block: label, count, bar.
-pub fn write(out: &mut Vec<u8>, h: &Hist) {
+/// Appends the block: label, count, bar; then the percentiles that are wanted.
+pub fn write(out: &mut Vec<u8>, h: &Hist, wanted: &[Percentile]) {
     let scale = match h.kind {
         HistKind::Log2 { .. } => LabelScale::Binary,
         HistKind::Linear { step, .. } if step % 1024 == 0 => LabelScale::Binary,
@@ -34,6 +36,7 @@ pub fn write(out: &mut Vec<u8>, h: &Hist) {
         let (label, count, bar) = (label(b, scale), b.count, "@".repeat(bar));
         out.extend(format!("{label:<16}{count:>8} |{bar:<52}|\n").as_bytes());
     }
+    percentiles::write(out, h, wanted, scale);
 }
 
 #[cfg(test)]
@@ -42,7 +45,7 @@ mod tests {
 
     fn show(h: &Hist) -> String {
         let mut out = Vec::new();
-        write(&mut out, h);
+        write(&mut out, h, &[]);
         String::from_utf8(out).expect("UTF-8")
     }
 

@@ -5,6 +5,7 @@
 
 pub mod hist;
 pub mod json;
+pub mod percentiles;
 pub mod report;
 pub mod series;
 pub mod sink;

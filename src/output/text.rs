@@ -1,6 +1,7 @@
 //! Events and maps as text.
 
 use super::{BenchEnd, Keyed, MapText, Message, Printer, TestEnd, TextCall, divided, hist, report, series};
+use crate::image::Percentile;
 use crate::value::Value;
 use crate::value::text::{self, Place};
 
@@ -8,6 +9,15 @@ use crate::value::text::{self, Place};
 #[derive(Debug)]
 pub struct Text {
     pub trailer: String,
+    /// What follows a histogram.
+    pub percentiles: Vec<Percentile>,
+}
+
+impl Text {
+    /// Without percentiles.
+    pub fn plain(trailer: &str) -> Text {
+        Text { trailer: trailer.to_owned(), percentiles: Vec::new() }
+    }
 }
 
 impl Printer for Text {
@@ -20,7 +30,7 @@ impl Printer for Text {
 
     fn value(&self, out: &mut Vec<u8>, value: &Value) {
         match value {
-            Value::Hist(h) => hist::write(out, h),
+            Value::Hist(h) => hist::write(out, h, &self.percentiles),
             other => text::write(out, other, Place::Value, &self.trailer),
         }
         out.push(b'\n');
@@ -38,7 +48,7 @@ impl Printer for Text {
             match divided(value, map.div).as_ref() {
                 Value::Hist(h) => {
                     out.push(b'\n');
-                    hist::write(out, h);
+                    hist::write(out, h, &self.percentiles);
                 }
                 Value::Series(s) => {
                     out.push(b'\n');

@@ -169,7 +169,7 @@ impl Repl {
                 view.entries.retain(|(k, _)| same(k, &key));
                 let value = print::name(&view.schema.value, &self.base.types);
                 let mut out = Vec::new();
-                super::maps::write(&mut out, &crate::output::text::Text { trailer: "..".into() }, &view);
+                super::maps::write(&mut out, &crate::output::text::Text::plain(".."), &view);
                 let text = harmless(&String::from_utf8_lossy(&out)).into_owned();
                 let text = if view.entries.is_empty() { "no such key\n".to_owned() } else { text };
                 self.screen.say(&with_type(&text, &value));
@@ -242,7 +242,7 @@ fn printed(e: &hir::Expr, program: &hir::Program) -> Option<Ty> {
 fn shown(value: &Value, ty: &Ty) -> String {
     let mut out = Vec::new();
     match value {
-        Value::Hist(h) => hist::write(&mut out, h),
+        Value::Hist(h) => hist::write(&mut out, h, &[]),
         value => text::write(&mut out, value, Place::Value, ".."),
     }
     let text = harmless(&String::from_utf8_lossy(&out)).into_owned();

@@ -27,7 +27,10 @@ pub struct Events {
 impl Events {
     pub fn take(&mut self, event: &Event) {
         let trailer = event.origin.map_or("..", |o| o.image.config.str_trunc_trailer.as_str());
-        let printer = Text { trailer: trailer.to_owned() };
+        let printer = Text {
+            percentiles: event.origin.map_or(Vec::new(), |o| o.image.config.percentiles.clone()),
+            ..Text::plain(trailer)
+        };
         let out = &mut self.text;
         match &event.body {
             Body::Printf { format, args } => format::write(out, format, args, trailer),

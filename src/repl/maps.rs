@@ -88,7 +88,7 @@ impl Repl {
         match result {
             Ok(Some(view)) => {
                 let mut out = Vec::new();
-                write(&mut out, &Text { trailer: "..".into() }, &view);
+                write(&mut out, &Text::plain(".."), &view);
                 Some(super::screen::harmless(&String::from_utf8_lossy(&out)).into_owned())
             }
             Ok(None) => None,

@@ -4,7 +4,7 @@ use crate::value::{Hist, HistKind, Stack, Stats};
 
 fn printed(name: &str, keyed: Keyed, value: &Ty, entries: &[(Value, Value)], div: u32) -> String {
     let mut out = Vec::new();
-    Text { trailer: "..".into() }.map(&mut out, &MapText { name, keyed, value, entries, div });
+    Text::plain("..").map(&mut out, &MapText { name, keyed, value, entries, div });
     String::from_utf8(out).expect("UTF-8")
 }
 
@@ -76,7 +76,7 @@ fn stacks_as_keys_and_values() {
 #[test]
 fn print_of_values() {
     let mut out = Vec::new();
-    let p = Text { trailer: "..".into() };
+    let p = Text::plain("..");
     p.value(&mut out, &Value::Int(3));
     p.value(&mut out, &Value::Str { bytes: b"abc".to_vec(), truncated: true });
     p.text(&mut out, TextCall::Printf, b"raw");
