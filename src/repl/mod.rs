@@ -36,7 +36,7 @@ mod meta;
 mod screen;
 mod store;
 mod undo;
-mod view;
+pub mod view;
 
 use std::collections::BTreeMap;
 use std::io;

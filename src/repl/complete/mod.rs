@@ -221,6 +221,8 @@ mod tests {
         assert_eq!(offers(":rm 1"), ["12"]);
         assert_eq!(offers(":learn "), ["list", "next", "quit"]);
         assert_eq!(at(":args kprobe:vfs_r"), (13, vec!["vfs_read".to_owned()]));
+        assert!(offers(":probes openat").contains(&"tracepoint:syscalls:sys_enter_openat".to_owned()));
+        assert_eq!(offers("begin, trac"), ["tracepoint:"]);
     }
 
     #[test]

@@ -8,7 +8,12 @@ use crate::lang::probes::{self, ProbeKind, Provider};
 
 /// What an attach point can be; and where in `text` the part begins that is replaced.
 pub fn point(cx: &Cx<'_>, text: &str) -> (usize, Vec<Candidate>) {
-    let Some((provider, rest)) = text.split_once(':') else { return (0, providers(text)) };
+    let Some((provider, rest)) = text.split_once(':') else {
+        let lower = text.to_ascii_lowercase();
+        let mut types = providers(text);
+        types.retain(|c| fuzzy::rank(&c.text, &lower) == Some(fuzzy::Rank::Prefix));
+        return (0, if types.is_empty() { anywhere(cx, text) } else { types });
+    };
     let at = provider.len() + 1;
     let Some(kind) = probes::find(provider) else { return (at, Vec::new()) };
     match kind.provider {
@@ -58,14 +63,14 @@ pub fn anywhere(cx: &Cx<'_>, word: &str) -> Vec<Candidate> {
 
 /// `BINARY:FUNCTION`
 fn user(cx: &Cx<'_>, kind: &ProbeKind, rest: &str, at: usize) -> (usize, Vec<Candidate>) {
-    match rest.rsplit_once(':') {
+    match rest.split_once(':') {
         None => (at, super::words::binaries(rest)),
         Some((target, symbol)) => {
             let target = target.trim_matches('"');
-            let parts = [target.to_owned(), "*".to_owned()];
-            let all = (kind.list)(cx.world, &parts);
-            let last = |n: &'_ String| n.rsplit(':').next().map(str::to_owned);
-            let names: Vec<String> = all.iter().filter_map(last).collect();
+            let all = (kind.list)(cx.world, &[target.to_owned(), "*".to_owned()]);
+            // What follows the path: a function, or a provider and a name.
+            let after = |n: &String| n.splitn(3, ':').nth(2).map(str::to_owned);
+            let names: Vec<String> = all.iter().filter_map(after).collect();
             (at + rest.len() - symbol.len(), fitting(names.iter().map(String::as_str), symbol))
         }
     }
