@@ -236,6 +236,13 @@ const STATEMENTS: &[&str] = &[
     "for ($n : 0..5) { %b }",
     "for ($n : (%i)..(%i)) { print($n); %b }",
     "unroll(2) { %b }",
+    "for ($q : @k) { $i += $q.1; %b if (%c) { break; } }",
+    "for ($q : @m) { $s = $q.1; $t = (%i, $q.0); if (%c) { continue; } %b }",
+    "for ($q : @n) { print($q); @k[$q.0.0] = $i; %b if (%c) { return; } }",
+    "for ($q : @c2) { @k[$q.1] = $q.0; %b }",
+    "for ($u : 0..%i) { $s = %s; $i++; %b if (%c) { break; } }",
+    "print(fs(%i, %s));",
+    "fv(%s, (%i, %s));",
     "{ %b }",
     "let $y: uint32 = 5; print($y);",
     "let $z; $z = %a; print($z);",
@@ -325,7 +332,9 @@ impl Writer {
 
     fn script(&mut self) -> String {
         let n = 1 + self.dice.roll(2);
-        let first = "end { @i = 0; @s = \"\"; @k[0] = 1; @n[0, \"\"] = 1; @m[\"\"] = \"\"; @c = count(); @h = hist(1); }";
+        let first = "end { @i = 0; @s = \"\"; @k[0] = 1; @n[0, \"\"] = 1; @m[\"\"] = \"\"; @c = count(); @h = hist(1); @c2[1] = count(); }
+        fn fs($a: int64, $b: string): string[9] { for ($r : @k) { if ($r.0 == $a) { return \"x\"; } } return \"none\"; }
+        fn fv($b: string, $t: (int64, string)) { @i += $t.0; if ($b == $t.1) { exit(); } }";
         std::iter::once(first.to_owned()).chain((0..n).map(|_| self.clause())).collect::<Vec<_>>().join("\n")
     }
 }
