@@ -27,13 +27,16 @@ pub fn run(options: &Options, say: Say) -> u8 {
     }
 }
 
+/// Says what is wrong with a command line; the exit status.
+fn usage(say: &Say, p: Problem) -> u8 {
+    say.problem(p);
+    1
+}
+
 /// `Err` is the status after something was said.
 fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     let mut unit = source::read(options, &say)?;
-    let target = target(options).map_err(|p| {
-        say.problem(p);
-        1
-    })?;
+    let target = target(options).map_err(|p| usage(&say, p))?;
     // What a script's parameters are anybody may ask.
     let asks_help = options.named.iter().any(|(name, _)| name == HELP_PARAMETER);
     if !asks_help {
@@ -58,10 +61,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         say.error(&codes::NO_FILE, format!("{path} cannot be written: {}", system_text(&e)), None);
         1
     })?;
-    let wanted = testing::wanted(options, &image).map_err(|p| {
-        say.problem(p);
-        1
-    })?;
+    let wanted = testing::wanted(options, &image).map_err(|p| usage(&say, p))?;
     let config = runtime::Config { target, on_demand: options.on_demand, life: Life::Script };
     let mut session = Session::new(&config).map_err(|e| refuse(&say, options, &e, None))?;
     let (image, added) = match session.add(image.clone(), world.as_ref()) {
