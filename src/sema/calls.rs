@@ -114,7 +114,8 @@ impl Checker<'_> {
         if !self.has_needs(row, name_span) {
             return convert::error(span);
         }
-        if self.probe.is_ghost && !row.needs.probes.is_empty() {
+        let is_of_probe = !row.needs.probes.is_empty() || OF_A_PROBE.contains(&row.name);
+        if self.probe.is_ghost && is_of_probe {
             return convert::error(span);
         }
         let mut cx = Slots { cx: self, span, slots };

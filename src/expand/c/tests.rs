@@ -109,7 +109,7 @@ fn mistakes_have_their_place_and_cost_their_own_declaration() {
         ("struct a { int x[1000000000]; };", "E0218"),
         ("#if 1\nstruct a { int x; };", "E0214"),
         ("#else", "E0214"),
-        ("#import x", "E0208"),
+        ("#import x", "E0214"),
         ("#include \"nowhere.h\"", "E0217"),
         ("#error no", "E0214"),
     ] {
