@@ -13,6 +13,7 @@ use crate::Base;
 use crate::base::{Diag, Diags, FileId, SourceMap};
 use crate::cli::run::{explain, missing};
 use crate::image::Image;
+use crate::lang::Config;
 use crate::runtime::{ClauseId, LoadError};
 use crate::syntax::ast::{Item, Script};
 use crate::syntax::parse::parse;
@@ -47,6 +48,8 @@ impl Repl {
         match whole.image {
             Some(whole) => {
                 self.remember(text);
+                // What is one probe and nothing else is compiled already.
+                self.ready = matches!(script.items.as_slice(), [Item::Probe(_)]).then(|| whole.clone());
                 if !self.enter_on(base_of(&whole), name, text, script) {
                     self.forget_step();
                 }
@@ -125,14 +128,9 @@ impl Repl {
         if let (Some(session), Some(id)) = (&self.session, instead) {
             config.pass = session.pass_after(id);
         }
+        let mut ready = self.ready.take();
         loop {
-            let (script, _) = parse(FileId(0), text);
-            let entry = Entry { name, text, items: &script.items };
-            let built = self.build(&entry, base, &config, &mut |_| {});
-            let Some(image) = built.image else {
-                self.show(&built.sources, &built.diags);
-                return None;
-            };
+            let image = ready.take().or_else(|| self.build_clause(name, text, base, &config))?;
             let Some(session) = &mut self.session else { return Some((image, None)) };
             let added = match instead {
                 Some(id) => session.replace(id, image.clone(), self.world.as_ref()),
@@ -152,6 +150,16 @@ impl Repl {
                 }
             }
         }
+    }
+
+    /// Compiles the one probe that a text is; says what is wrong.
+    fn build_clause(&mut self, name: &str, text: &str, base: &Base, config: &Config) -> Option<Rc<Image>> {
+        let (script, _) = parse(FileId(0), text);
+        let built = self.build(&Entry { name, text, items: &script.items }, base, config, &mut |_| {});
+        if built.image.is_none() {
+            self.show(&built.sources, &built.diags);
+        }
+        built.image
     }
 
     /// Gives a clause another text. `false` after something was said.

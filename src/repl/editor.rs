@@ -114,7 +114,9 @@ impl Drop for Editor {
     fn drop(&mut self) {
         if let Some(mode) = &self.mode {
             let stdin = io::stdin();
-            // A terminal that is gone has no mode.
+            // The editor may be waiting for keys yet: pasted text is no longer marked. A terminal that is gone has
+            // no mode.
+            let _ = io::Write::write_all(&mut io::stdout(), b"\x1b[?2004l");
             let _ = mode.set(stdin.as_fd());
         }
     }

@@ -87,6 +87,8 @@ pub struct Repl {
     pub stats: Option<std::os::fd::OwnedFd>,
     /// What `:undo` goes back to, the oldest first.
     pub steps: Vec<undo::Step>,
+    /// The image of the text at hand, where it can be attached as it is.
+    pub ready: Option<Rc<crate::image::Image>>,
     /// Ctrl-C was pressed while an answer was made.
     pub is_interrupted: bool,
     history: files::History,
@@ -170,6 +172,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         course,
         stats: None,
         steps: Vec::new(),
+        ready: None,
         is_interrupted: false,
         history,
         leaving: None,

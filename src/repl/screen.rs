@@ -53,6 +53,8 @@ struct Queue {
     block: String,
     /// Lines of it that stand there now.
     n_drawn: usize,
+    /// An answer is among the texts: someone waits for it.
+    is_urgent: bool,
     is_printing: bool,
     is_closed: bool,
 }
@@ -81,6 +83,7 @@ impl Screen {
             return;
         }
         self.end_line();
+        lock(&self.shared.queue).is_urgent = true;
         let end = if text.ends_with('\n') { "" } else { "\n" };
         self.push(format!("{text}{end}"));
     }
@@ -199,10 +202,12 @@ fn work(shared: &Shared, mut print: Print) {
             return;
         }
         queue.is_printing = true;
-        drop(queue);
-        // What comes in quick succession is drawn together.
-        std::thread::sleep(DRAW_EACH.saturating_sub(last.elapsed()));
-        let mut queue = lock(&shared.queue);
+        if !std::mem::take(&mut queue.is_urgent) {
+            drop(queue);
+            // Output that comes in quick succession is drawn together.
+            std::thread::sleep(DRAW_EACH.saturating_sub(last.elapsed()));
+            queue = lock(&shared.queue);
+        }
         let texts: String = queue.texts.drain(..).collect();
         let text = match (queue.n_drawn, queue.block.as_str()) {
             (0, "") => texts,
