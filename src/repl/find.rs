@@ -12,7 +12,7 @@ use crate::base::diag::nearest;
 use crate::cli::list::{self, Detail};
 use crate::lang::probes::{self, Provider};
 use crate::ty::{Member, StructId, StructKind, Ty, TypeTable, print};
-use crate::world::{World, is_glob};
+use crate::world::{Missing, World, is_glob};
 
 /// Lines of a list that are shown.
 const LINES_MAX: usize = 60;
@@ -76,7 +76,18 @@ pub fn matching(world: &dyn World, pattern: &str) -> Found {
     }
     match listing.problem {
         Some((why, hint)) => Err((why, hint.replace("try -l", "try :probes").replace('\'', ""))),
-        None => Ok(cut(listing.lines)),
+        None => Ok(format!("{}{}", cut(listing.lines), unreadable(world, pattern))),
+    }
+}
+
+/// What a list lacks because it cannot be read: tracepoints, where tracefs is for root alone.
+fn unreadable(world: &dyn World, pattern: &str) -> String {
+    let provider = pattern.split_once(':').map(|(p, _)| p);
+    let is_about =
+        provider.is_none_or(|p| probes::find(p).is_none_or(|k| k.provider == Provider::Tracepoint));
+    match world.tracepoints("*", "*") {
+        Err(Missing::Unreadable { why, .. }) if is_about => format!("\n(tracepoints are not listed: {why})"),
+        Ok(_) | Err(_) => String::new(),
     }
 }
 

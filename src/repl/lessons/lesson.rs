@@ -35,6 +35,8 @@ pub struct Lesson {
     pub solved: String,
     /// Instructions of a program with a hole, for the lesson about the verifier.
     pub program: Vec<String>,
+    /// What a kernel has said of it, for where it cannot be asked.
+    pub recorded: String,
 }
 
 /// Reads a lesson's file.
@@ -101,6 +103,7 @@ impl Lesson {
             "check" => self.checks = lines(),
             "solved" => self.solved = text,
             "program" => self.program = lines(),
+            "recorded" => self.recorded = text,
             other => return Err(format!("unknown section {other}")),
         }
         Ok(())

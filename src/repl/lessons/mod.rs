@@ -237,7 +237,13 @@ fn puzzle_words(lesson: &Lesson) -> Words {
             lines.filter(|l| !l.starts_with("processed ")).map(|l| format!("  {l}\n")).collect()
         }
         Ok(Err(why)) => format!("  {why}\n"),
-        Err(e) => format!("  (nothing: the program could not be given to the kernel: {e})\n"),
+        Err(e) => {
+            let said: String = lesson.recorded.lines().map(|l| format!("  {l}\n")).collect();
+            format!(
+                "{said}  (That was another kernel, at another time. This one cannot be asked: {}.)\n",
+                words(&e)
+            )
+        }
     };
     [("program".to_owned(), puzzle::shown(&lesson.program, None)), ("log".to_owned(), log)].into()
 }
@@ -410,6 +416,7 @@ mod tests {
                 "{name}"
             );
             assert!(!lesson.checks.is_empty(), "{name}");
+            assert_eq!(lesson.recorded.is_empty(), lesson.program.is_empty(), "{name}");
             assert_eq!(lesson.load.is_empty(), !lesson.program.is_empty(), "{name}");
             // All ways have the same words.
             let keys = |w: &Words| w.keys().cloned().collect::<Vec<_>>();
