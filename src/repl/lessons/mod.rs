@@ -239,10 +239,7 @@ fn puzzle_words(lesson: &Lesson) -> Words {
         Ok(Err(why)) => format!("  {why}\n"),
         Err(e) => {
             let said: String = lesson.recorded.lines().map(|l| format!("  {l}\n")).collect();
-            format!(
-                "{said}  (That was another kernel, at another time. This one cannot be asked: {}.)\n",
-                words(&e)
-            )
+            format!("  (This kernel cannot be asked: {}. Another one said:)\n{said}", words(&e))
         }
     };
     [("program".to_owned(), puzzle::shown(&lesson.program, None)), ("log".to_owned(), log)].into()
