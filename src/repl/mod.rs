@@ -52,7 +52,7 @@ use crate::cli::options::Options;
 use crate::cli::say::{Say, Warnings};
 use crate::cli::{privilege, run as cli_run, source};
 use crate::lang;
-use crate::runtime::{self, Life, Session, Stop};
+use crate::runtime::{self, Life, OnDemand, Session, Stop};
 use crate::sys::wake::Waker;
 use crate::world::World;
 use clauses::Clause;
@@ -199,7 +199,7 @@ fn session(options: &Options, say: &Say, waker: &Waker) -> Result<(Option<Sessio
         say.problem(p);
         1
     })?;
-    let config = runtime::Config { target, life: Life::Prompt, ..runtime::Config::default() };
+    let config = runtime::Config { target, life: Life::Prompt, on_demand: OnDemand::Benches };
     let refuse = |diags: Vec<Diag>| {
         say.diags(&SourceMap::new(), Diags { list: diags });
         1

@@ -80,6 +80,13 @@ impl Session {
         Ok(added)
     }
 
+    /// Runs the `bench` programs of a clause, once.
+    pub fn run_on_demand(&self, id: ClauseId) -> io::Result<()> {
+        let programs = self.clauses.get(&id).into_iter().flat_map(|c| &c.programs);
+        let wanted = programs.filter(|l| l.unit.points.iter().any(|p| matches!(p, Attach::Bench(_))));
+        wanted.map(|l| bpf::repeat_run(l.fd.as_fd(), 1).map(|_| ())).collect()
+    }
+
     /// Stops clauses and runs their `end` programs, as at the end of a script.
     pub fn run_end(&mut self, ids: &[ClauseId]) -> io::Result<()> {
         let clauses = || ids.iter().filter_map(|id| self.clauses.get(id));

@@ -92,6 +92,18 @@ pub static ROWS: &[Builtin] = &[
         "interval:ms:100 { printf(\"%s %d\\n\", curtask.comm, curtask.real_parent.tgid); exit(); }",
     ),
     Builtin {
+        name: "task",
+        aliases: &[],
+        form: Form::Func,
+        params: &[Param { name: "pid", kind: ParamKind::Int, need: crate::lang::sig::Need::Required }],
+        ret: Ret::Check(task),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::task,
+        doc: "The task with that id in the initial PID namespace: a pointer to its struct task_struct, 0 where there is none. Where the kernel lets the probe call bpf_task_from_pid.",
+        example: "interval:ms:100 { printf(\"%s\\n\", task(1).comm); exit(); }",
+    },
+    Builtin {
         name: "ppid",
         aliases: &[],
         form: Form::Value,
@@ -195,21 +207,35 @@ fn comm(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     if cx.n_args() == 0 {
         return (COMM, CallData::None);
     }
-    let ty = cx.probe().points.first().map(|p| p.attach.prog_type());
-    if let Some(ty) = ty
-        && !cx.world().features().kfunc(lower::TASK_FROM_PID, ty)
-    {
-        let (span, name) = (cx.span(), lower::TASK_FROM_PID);
-        let d = Diag::error(
-            &codes::KERNEL_LACKS,
-            span,
-            format!("comm(pid) needs {name}, which this kernel does not let programs of this probe call"),
-        );
-        cx.push(d.hint("tracepoint, rawtracepoint and profile probes can, on kernels from 6.12 on"));
+    if !finds_tasks(cx, "comm") {
         return (Ty::Error, CallData::None);
     }
     cx.coerce(0, Ty::int(32));
     (Ty::Str { n: lower::NAME_BYTES }, CallData::None)
+}
+
+/// Whether programs of this probe can find tasks by their ids; reports it if not.
+fn finds_tasks(cx: &mut dyn CheckCx, what: &str) -> bool {
+    let ty = cx.probe().points.first().map(|p| p.attach.prog_type());
+    if ty.is_none_or(|ty| cx.world().features().kfunc(lower::TASK_FROM_PID, ty)) {
+        return true;
+    }
+    let (span, name) = (cx.span(), lower::TASK_FROM_PID);
+    let message =
+        format!("{what}(pid) needs {name}, which this kernel does not let programs of this probe call");
+    let d = Diag::error(&codes::KERNEL_LACKS, span, message);
+    cx.push(d.hint("tracepoint, rawtracepoint and profile probes can, on kernels from 6.12 on"));
+    false
+}
+
+/// `task(pid)`
+fn task(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if !finds_tasks(cx, "task") {
+        return (Ty::Error, CallData::None);
+    }
+    cx.coerce(0, Ty::int(32));
+    let id = cx.task_struct();
+    (id.map_or(Ty::Error, |id| Ty::ptr(Ty::Struct(id), Space::Kernel)), CallData::None)
 }
 
 fn curtask(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -112,6 +112,32 @@ fn comm_of(cx: &mut dyn LowerCx) -> Operand {
     Operand::Mem { ptr: dst, off: 0 }
 }
 
+/// The address of the task with a given id; 0 where there is none. It is given back at once: what is read through the
+/// address is read as of any kernel memory.
+pub fn task(cx: &mut dyn LowerCx) -> Operand {
+    let id = number(cx, 0);
+    let at = cx.b().var(Kind::Kernel);
+    let call = |name, args| Op::CallKfunc { name, args };
+    let task = cx.b().ins(call(TASK_FROM_PID, vec![id]), Kind::BtfOrNull);
+    let (some, none, join) = (cx.b().new_block(), cx.b().new_block(), cx.b().new_block());
+    let zero = cx.b().iconst(0);
+    cx.b().branch(Cc::Eq, task, zero, none, some);
+    cx.b().enter(some);
+    let task = cx.b().non_null(task);
+    let address = cx.b().retype(task, Kind::Kernel);
+    cx.b().set(at, address);
+    // Verifier: what was acquired is given back on every way; copies of it are numbers from here on.
+    cx.b().ins(call(TASK_RELEASE, vec![task]), Kind::Int);
+    cx.b().jump(join, Vec::new());
+    cx.b().enter(none);
+    let zero = cx.b().iconst(0);
+    let nothing = cx.b().retype(zero, Kind::Kernel);
+    cx.b().set(at, nothing);
+    cx.b().jump(join, Vec::new());
+    cx.b().enter(join);
+    Operand::Val(cx.b().get(at))
+}
+
 pub fn curtask(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.task())
 }
