@@ -93,6 +93,7 @@ pub fn undo(repl: &mut Repl, _: &str) {
     let Some(step) = repl.steps.pop() else {
         return repl.complain("nothing is left to take back".into(), None);
     };
-    repl.screen.say(&format!("taken back: {}", step.what));
+    let said = format!("taken back: {}", step.what);
     repl.go_back(step);
+    repl.screen.say(&said);
 }

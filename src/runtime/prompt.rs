@@ -83,8 +83,8 @@ impl Session {
     /// Runs the `bench` programs of a clause, once.
     pub fn run_on_demand(&self, id: ClauseId) -> io::Result<()> {
         let programs = self.clauses.get(&id).into_iter().flat_map(|c| &c.programs);
-        let wanted = programs.filter(|l| l.unit.points.iter().any(|p| matches!(p, Attach::Bench(_))));
-        wanted.map(|l| bpf::repeat_run(l.fd.as_fd(), 1).map(|_| ())).collect()
+        let mut wanted = programs.filter(|l| l.unit.points.iter().any(|p| matches!(p, Attach::Bench(_))));
+        wanted.try_for_each(|l| bpf::repeat_run(l.fd.as_fd(), 1).map(|_| ()))
     }
 
     /// Stops clauses and runs their `end` programs, as at the end of a script.
