@@ -117,6 +117,10 @@ pub fn topics() -> String {
             out.push_str(&entry(name, first_sentence(doc)));
         }
     };
+    let library: Vec<(&str, String)> = expand::library_names()
+        .map(|n| (n, expand::library_manual(n).map_or(String::new(), |m| m.1)))
+        .collect();
+    section("library", library.iter().map(|(name, doc)| (*name, doc.as_str())).collect());
     section("aggregations", aggs::ALL.iter().map(|r| (r.name, r.doc)).collect());
     section("probe types", probes::KINDS.iter().map(|r| (r.name, r.doc)).collect());
     section("what awl adds", ADDITIONS.iter().map(|r| (r.name, r.doc)).collect());
