@@ -212,6 +212,9 @@ impl Emit<'_> {
                 self.memory(what, &regs);
             }
             Machine::Call(callee) => self.call(*callee),
+            // Verifier: it keeps a state only where a way joins another, and 2 jumps and 8 instructions after the
+            // last that it kept. It drops jumps to the next instruction when it is done.
+            Machine::Checkpoint => (0..8).for_each(|_| self.push(Form::Goto { off: 0 })),
             Machine::Jump => self.goto(self.target(block, 0), next),
             Machine::Branch { cc, b } => {
                 let (a, b) = (regs.at(0), regs.second(*b, 1));

@@ -425,6 +425,7 @@ impl Select<'_> {
             Op::Call { helper, args } => self.call(Callee::Helper(*helper), args, inst.result),
             Op::CallKfunc { name, args } => self.call(Callee::Kfunc(name), args, inst.result),
             Op::CallFunc { func, args } => self.call(Callee::Func(*func), args, inst.result),
+            Op::Checkpoint => self.push(Machine::Checkpoint, &[]),
             Op::Zero { addr, off, len } => {
                 let (base, off, reg) = self.base(*addr, *off, *len);
                 for (at, size) in chunks(off.into(), off.into(), *len) {

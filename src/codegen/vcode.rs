@@ -76,6 +76,8 @@ pub enum Machine {
     /// def in R0 unless unused, uses in R1, R2, …
     Call(Callee),
     /// nothing
+    Checkpoint,
+    /// nothing
     Jump,
     /// use, use if `b` is one; goes to the first successor if it holds, else to the second
     Branch { cc: Cc, b: Second },

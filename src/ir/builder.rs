@@ -371,4 +371,8 @@ impl Builder {
     pub fn copy(&mut self, dst: Value, dst_off: i32, src: Value, src_off: i32, len: u32) {
         self.effect(Op::Copy { dst, dst_off, src, src_off, len });
     }
+    /// What follows is the same to the verifier on every way that leads here, and shall be walked once.
+    pub fn checkpoint(&mut self) {
+        self.effect(Op::Checkpoint);
+    }
 }

@@ -269,6 +269,9 @@ pub enum Op {
         src_off: i32,
         len: u32,
     },
+    /// Makes the kernel's verifier remember its state here, to tell it again on other ways that lead here. No code
+    /// is left of it once loaded.
+    Checkpoint,
 }
 
 #[derive(Clone, Debug, PartialEq)]

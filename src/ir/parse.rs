@@ -357,6 +357,7 @@ impl Parser<'_> {
                 self.need(",")?;
                 Ok(Op::Copy { dst, dst_off, src, src_off, len: self.number()? })
             }
+            "checkpoint" => Ok(Op::Checkpoint),
             _ => Err(format!("`{word}` is no operation")),
         }
     }
@@ -402,6 +403,7 @@ b1(v12, v13):
   v24 = core byte_offset access2
   zero v8 + 0, 16
   copy v8 + 4, v14 + 0, 12
+  checkpoint
   jump b2
 b2:
   ret v2
@@ -412,7 +414,7 @@ b2:
         let f = func(ALL_OPS).unwrap();
         assert_eq!(f.to_string(), ALL_OPS);
         assert_eq!(func(&f.to_string()).unwrap().to_string(), f.to_string());
-        assert_eq!((f.blocks.len(), f.insts.len(), f.fail_ret), (3, 25, -1));
+        assert_eq!((f.blocks.len(), f.insts.len(), f.fail_ret), (3, 26, -1));
     }
 
     #[test]

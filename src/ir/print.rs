@@ -137,6 +137,7 @@ impl Display for Text<'_, Op> {
             Op::CallFunc { func, args } => write!(f, "callfn {func}({})", list(args)),
             Op::FuncAddr(func) => write!(f, "fnaddr {func}"),
             Op::Core { kind, access } => write!(f, "core {} {access}", name(CORE_KINDS, *kind)),
+            Op::Checkpoint => f.write_str("checkpoint"),
             Op::Zero { addr, off, len } => write!(f, "zero {addr} + {off}, {len}"),
             Op::Copy { dst, dst_off, src, src_off, len } => {
                 write!(f, "copy {dst} + {dst_off}, {src} + {src_off}, {len}")

@@ -158,6 +158,7 @@ fn operation(func: &Func, op: &Op, result: Option<Value>) -> Option<String> {
         Op::Retype { kind, .. } => result_is(*kind),
         Op::Load { addr, .. } => some_result().or_else(|| readable(*addr)),
         Op::Store { addr, .. } | Op::Zero { addr, .. } => no_result().or_else(|| writable(*addr)),
+        Op::Checkpoint => no_result(),
         Op::Copy { dst, src, .. } => no_result().or_else(|| writable(*dst)).or_else(|| readable(*src)),
         Op::Atomic { op, size, addr, expected, .. } => {
             if !matches!(size, Size::B4 | Size::B8) {

@@ -105,6 +105,8 @@ impl Op {
             | Op::Core { .. } => Effect::Pure,
             Op::Load { .. } => Effect::Reads,
             Op::Store { addr, .. } | Op::Zero { addr, .. } => write(addr),
+            // It has to stay where it is.
+            Op::Checkpoint => Effect::Private,
             Op::Copy { dst, .. } => write(dst),
             Op::Atomic { addr, .. } => write(addr),
             Op::Call { helper, .. } => helper_effect(*helper),
@@ -136,6 +138,7 @@ impl Op {
             | Op::MapPtr(_)
             | Op::MapValue { .. }
             | Op::FuncAddr(_)
+            | Op::Checkpoint
             | Op::Core { .. } => {}
             Op::Bin { a, b, .. } | Op::Cmp { a, b, .. } => {
                 f(a);

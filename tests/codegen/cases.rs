@@ -297,6 +297,7 @@ pub fn loops() {
     b.jump(head, Vec::new());
     b.enter(head);
     b.enter(done);
+    b.checkpoint();
     let (x, y) = (b.get(a), b.get(c));
     output(&mut b, 0, x);
     output(&mut b, 1, y);

@@ -124,6 +124,7 @@ impl<'a> Interp<'a> {
                 self.call(*func, &args)
             }
             Op::CallKfunc { .. } | Op::FuncAddr(_) => panic!("callbacks are not interpreted"),
+            Op::Checkpoint => 0,
             Op::Zero { addr, off, len } => {
                 let at = get(addr).wrapping_add(*off as u64);
                 (0..u64::from(*len)).for_each(|i| self.store(at + i, Size::B1, 0));

@@ -55,7 +55,8 @@ pub fn keep_if(cx: &mut dyn LowerCx, flag: Var, v: Value) -> Value {
 }
 
 /// Runs `step` with 0 to below `n`, and leaves for `done` at a multiple of 8 where what `go_on` yields is 0. Verifier:
-/// the number is known in each round.
+/// the number is known in each round. What comes next is walked once: without the checkpoint, the state at the end of
+/// the loop may be forgotten, and each round's way out would walk all that follows, loops and all.
 pub fn each_byte_until(
     cx: &mut dyn LowerCx,
     n: u32,
@@ -93,4 +94,5 @@ pub fn each_byte_until(
     }
     cx.b().jump(done, Vec::new());
     cx.b().enter(done);
+    cx.b().checkpoint();
 }
