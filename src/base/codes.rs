@@ -114,7 +114,7 @@ codes! {
     OUT_OF_BOUNDS "W0610" "index out of bounds" "An array or string was read beyond its end, by an index that is known only at run time; the result is 0.";
     READ_FAILED "W0611" "read failed" "Memory of the kernel or of a process could not be read: a wrong address, or a page that is not there; what is read is 0. Told with -k.";
     NO_ELEMENT "W0612" "no such element" "A map was read at a key that it does not have; the value is 0 or empty. Told with -k.";
-    ROUNDS_LOST "W0613" "loop ended early" "The kernel does at most 8388608 rounds of a range; the rest was left out. Put one range into another.";
+    ROUNDS_LOST "W0613" "loop ended early" "The kernel does at most 8388608 rounds of a range, or of a while; the rest was left out. Put one loop into another.";
     ACTION "W0608" "action failed" "Something that the script asked user space to do did not work.";
     USAGE "E0701" "wrong use" "The command line asks for something that is not possible; awl --help shows what is.";
     PRIVILEGE "E0702" "missing rights" "Tracing needs root, or CAP_BPF and CAP_PERFMON, and a kernel that is not locked down for confidentiality.";

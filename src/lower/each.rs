@@ -1,5 +1,5 @@
-//! Loops whose body is a callback: over maps, for whose elements the kernel calls it, and over ranges where the
-//! kernel has no iterators.
+//! Loops whose body is a callback: over maps, for whose elements the kernel calls it, and, where the kernel has no
+//! iterators, over ranges and as long as a condition holds.
 //!
 //! Comes in: the loop. Goes out: a function for its body, and the call that hands it a record of what it needs of
 //! the function around. Always holds: the record lies on the stack, as the kernel wants it; scalars are copied into
@@ -11,7 +11,8 @@ use std::rc::Rc;
 
 use super::func::{self, Field, Fx, Home, Loop, Of, Returns, Role};
 use super::memory::Tails;
-use super::walk;
+use super::stmt::ROUNDS_MAX;
+use super::walk::{self, Round};
 use crate::base::IndexVec;
 use crate::image::MapId;
 use crate::image::wire::globals;
@@ -64,16 +65,17 @@ impl<'a> Fx<'_, 'a> {
     pub fn for_map(&mut self, local: LocalId, map: MapId, body: &'a Block) {
         let (gone, done) = (self.block(), self.block());
         let target = self.acted_on(map, gone);
-        self.blur(local, body);
-        let captures = self.captures(local, body);
+        let round = Round { own: Some(local), cond: None, body };
+        self.blur(round);
+        let captures = self.captures(round);
         let record = self.open_record_of(&captures);
         let params = [Kind::Map, Kind::MapValue, Kind::MapValue, Kind::MapValue];
-        let (callback, ends) = self.callback(&params, body, &captures, |f| f.take_element(local, map, body));
+        let (callback, ends) = self.callback(&params, round, &captures, |f| f.take_element(local, map, body));
         let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
         let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
         self.b.call(Helper::FOR_EACH_MAP_ELEM, &[target, callback, at, flags]);
         self.close_record_of(record, &captures, &ends);
-        self.blur(local, body);
+        self.blur(round);
         self.b.jump(done, Vec::new());
         self.b.enter(gone);
         self.b.jump(done, Vec::new());
@@ -82,22 +84,38 @@ impl<'a> Fx<'_, 'a> {
 
     /// `n` rounds of a range that starts at `first`.
     pub fn for_rounds(&mut self, local: LocalId, (first, n): (Value, Value), body: &'a Block) {
-        self.blur(local, body);
-        let captures = self.captures(local, body);
-        let record = self.open_record_of(&captures);
-        let at = self.b.slot_addr(record);
-        self.b.store(Size::B8, at, FIRST_AT, first);
-        let (callback, ends) = self.callback(&[Kind::Int, Kind::MapValue], body, &captures, |f| {
+        self.rounds(Round { own: Some(local), cond: None, body }, Some((first, n)), |f| {
             let (i, record) = (f.b.param(0), f.callback_record(0));
             let first = f.b.load(Size::B8, record, FIRST_AT);
             let now = f.b.bin(BinOp::Add, first, i);
             f.set_local(local, Operand::Val(now));
         });
+    }
+
+    /// Rounds that the kernel counts: those of a range, where it starts and how many, or as many as there may be.
+    pub fn rounds(
+        &mut self,
+        round: Round<'a>,
+        range: Option<(Value, Value)>,
+        prepare: impl FnOnce(&mut Fx<'_, 'a>),
+    ) {
+        self.blur(round);
+        let captures = self.captures(round);
+        let record = self.open_record_of(&captures);
+        if let Some((first, _)) = range {
+            let at = self.b.slot_addr(record);
+            self.b.store(Size::B8, at, FIRST_AT, first);
+        }
+        let (callback, ends) = self.callback(&[Kind::Int, Kind::MapValue], round, &captures, prepare);
+        let n = match range {
+            Some((_, n)) => n,
+            None => self.b.iconst(ROUNDS_MAX.into()),
+        };
         let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
         let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
         self.b.call(Helper::LOOP, &[n, callback, at, flags]);
         self.close_record_of(record, &captures, &ends);
-        self.blur(local, body);
+        self.blur(round);
     }
 
     /// After a loop: what the body has assigned, and whether it has left the function or the program.
@@ -156,10 +174,11 @@ impl<'a> Fx<'_, 'a> {
     /// Makes what a loop's body assigns unknown to the verifier. Otherwise it follows a counter that is compared
     /// round by round, until it gives up; and before 6.7 it looks at a callback once, as if it were called exactly
     /// once, and drops the branches that are not taken then.
-    pub fn blur(&mut self, own: LocalId, body: &Block) {
-        let inside = walk::mentions(body, self.local_decls);
-        let is_set = walk::assigned(body, self.local_decls);
-        let is_carried = |l: &LocalId| *l != own && is_set[*l] && inside[*l] < self.facts.n_mentions[*l];
+    pub fn blur(&mut self, round: Round<'_>) {
+        let inside = walk::mentions(round, self.local_decls);
+        let is_set = walk::assigned(round, self.local_decls);
+        let is_carried =
+            |l: &LocalId| Some(*l) != round.own && is_set[*l] && inside[*l] < self.facts.n_mentions[*l];
         let carried: Vec<LocalId> = self.local_decls.indices().filter(is_carried).collect();
         for local in carried {
             let ty = &self.local_decls[local].ty;
@@ -209,13 +228,14 @@ impl<'a> Fx<'_, 'a> {
         }
     }
 
-    /// The locals of this function that a loop's body mentions. Those of the functions around are in their records.
-    fn captures(&self, own: LocalId, body: &Block) -> Vec<Capture> {
-        let inside = walk::mentions(body, self.local_decls);
-        let is_set = walk::assigned(body, self.local_decls);
+    /// The locals of this function that a loop mentions. Those of the functions around are in their records.
+    fn captures(&self, round: Round<'_>) -> Vec<Capture> {
+        let inside = walk::mentions(round, self.local_decls);
+        let is_set = walk::assigned(round, self.local_decls);
         let is_own = |l: LocalId| !matches!(self.locals[l], Home::Field(_) | Home::Far(_));
-        let is_shared =
-            |l: LocalId| l != own && is_own(l) && inside[l] > 0 && inside[l] < self.facts.n_mentions[l];
+        let is_shared = |l: LocalId| {
+            Some(l) != round.own && is_own(l) && inside[l] > 0 && inside[l] < self.facts.n_mentions[l]
+        };
         let how = |l: LocalId| match (self.in_memory(l), is_set[l]) {
             (true, _) => How::Address,
             (false, true) => How::ReadAndSet,
@@ -305,11 +325,11 @@ impl<'a> Fx<'_, 'a> {
         }
     }
 
-    /// The function of a body, and what may be left in it.
+    /// The function of a round, and what may be left in it.
     fn callback(
         &mut self,
         params: &[Kind],
-        body: &'a Block,
+        round: Round<'a>,
         captures: &[Capture],
         prepare: impl FnOnce(&mut Fx<'_, 'a>),
     ) -> (FuncId, Vec<func::How>) {
@@ -330,7 +350,7 @@ impl<'a> Fx<'_, 'a> {
             program: self.program,
             locals: self.local_decls,
             facts: Rc::clone(&self.facts),
-            span: body.span,
+            span: round.body.span,
         };
         let mut f = Fx::new(self.m, &name, params, of);
         // The kernel hands the record over last.
@@ -347,10 +367,10 @@ impl<'a> Fx<'_, 'a> {
                 How::Read | How::ReadAndSet => Home::Field(field),
             };
         }
-        f.locals_of(body);
+        f.locals_of(round);
         prepare(&mut f);
         f.loops.push(Loop { next: f.exit, end: stop, iterator: None });
-        f.run_block(body);
+        f.run_block(round.body);
         let ends = std::mem::take(&mut f.ends);
         (f.finish(), ends)
     }

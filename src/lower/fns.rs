@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::func::{Fx, Home, Of, Returns, Role};
 use super::memory::Tails;
-use super::walk::{self, Facts};
+use super::walk::{self, Facts, Round};
 use crate::ir::{Cc, FuncId, Kind, Off, Op, Size, Slot, Value};
 use crate::isa::limits::CALL_ARGS_MAX;
 use crate::lang::sig::Effect;
@@ -161,7 +161,7 @@ impl<'a> Fx<'_, 'a> {
         let of = Of { probe: self.probe, program: self.program, locals: &def.locals, facts, span: def.span };
         let mut f = Fx::new(self.m, &name, &kinds, of);
         f.enter_function(def, shape, &words);
-        f.locals_of(&def.body);
+        f.locals_of(Round::of(&def.body));
         f.run_block(&def.body);
         f.finish()
     }

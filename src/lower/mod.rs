@@ -33,6 +33,7 @@ mod stack;
 mod stmt;
 mod target;
 mod walk;
+mod whiles;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -4,8 +4,9 @@
 //! itself); one that serves system calls looks at the number first and skips 32-bit calls, as the kernel's own
 //! tracepoints do; `-p` is checked where the kernel does not.
 
+use super::Mx;
 use super::func::{Fx, Home, Returns};
-use super::{Mx, walk};
+use super::walk::{self, Round};
 use crate::image::wire::globals;
 use crate::image::{Attach, Program};
 use crate::ir::{self, BinOp, Cc, Kind, Size, Value};
@@ -46,7 +47,7 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
     f.right_mode();
     f.right_process();
     f.right_object();
-    f.locals_of(&probe.body);
+    f.locals_of(Round::of(&probe.body));
     f.run_block(&probe.body);
     let func = f.finish();
     m.entries.push(ir::Entry { program, func });
@@ -268,7 +269,7 @@ impl<'a> Fx<'_, 'a> {
 
     /// Homes for the locals of a body that must have one from the start. Those of its loops over maps alone live in
     /// the callbacks.
-    pub fn locals_of(&mut self, body: &'a hir::Block) {
+    pub fn locals_of(&mut self, body: Round<'a>) {
         let facts = Rc::clone(&self.facts);
         let here = walk::mentioned_outside_callbacks(body, self.local_decls, &facts);
         for local in self.local_decls.indices().filter(|&l| here[l]) {

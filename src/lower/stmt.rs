@@ -4,6 +4,7 @@
 
 use super::func::{Fx, Home, Loop, Returns};
 use super::memory::Tails;
+use super::walk::Round;
 use crate::image::{LossKind, ProgType};
 use crate::ir::{BinOp, Cc, Kind, Op, Size, Slot, Value};
 use crate::isa::Helper;
@@ -144,18 +145,6 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(on);
     }
 
-    fn while_stmt(&mut self, cond: &'a Expr, body: &'a hir::Block) {
-        let (head, inside, end) = (self.block(), self.block(), self.block());
-        self.b.jump(head, Vec::new());
-        self.b.switch_to(head);
-        self.branch(cond, inside, end);
-        self.b.enter(inside);
-        self.loop_body(Loop { next: head, end, iterator: None }, body);
-        self.b.jump(head, Vec::new());
-        self.b.seal(head);
-        self.b.enter(end);
-    }
-
     fn for_range(&mut self, local: LocalId, from: &'a Expr, to: &'a Expr, body: &'a hir::Block) {
         let way = way_of_range(from, to, self.m.world, self.prog_type);
         let first = self.val(from);
@@ -164,7 +153,7 @@ impl<'a> Fx<'_, 'a> {
         match way {
             Way::Iterator => {
                 let n = self.n_rounds(less, first, limit);
-                self.blur(local, body);
+                self.blur(Round { own: Some(local), cond: None, body });
                 return self.for_iterator(local, (first, n), body);
             }
             Way::Callback => {
@@ -207,15 +196,11 @@ impl<'a> Fx<'_, 'a> {
 
     /// A range by the kernel's iterator, which the verifier need not follow round by round.
     fn for_iterator(&mut self, local: LocalId, (first, n): (Value, Value), body: &'a hir::Block) {
-        let slot = self.b.stack_slot(8, "iterator");
-        let it = self.b.slot_addr(slot);
-        let zero = self.b.iconst(0);
-        self.kfunc("bpf_iter_num_new", vec![it, zero, n], Kind::Int);
+        let slot = self.open_iterator(n);
         let (head, inside, end) = (self.block(), self.block(), self.block());
         self.b.jump(head, Vec::new());
         self.b.switch_to(head);
-        let it = self.b.slot_addr(slot);
-        let p = self.kfunc("bpf_iter_num_next", vec![it], Kind::MapValueOrNull);
+        let p = self.next_of_iterator(slot);
         let zero = self.b.iconst(0);
         self.b.branch(Cc::Ne, p, zero, inside, end);
         self.b.enter(inside);
@@ -230,6 +215,21 @@ impl<'a> Fx<'_, 'a> {
         self.drop_iterator(slot);
     }
 
+    /// An iterator of `n` rounds.
+    pub fn open_iterator(&mut self, n: Value) -> Slot {
+        let slot = self.b.stack_slot(8, "iterator");
+        let it = self.b.slot_addr(slot);
+        let zero = self.b.iconst(0);
+        self.kfunc("bpf_iter_num_new", vec![it, zero, n], Kind::Int);
+        slot
+    }
+
+    /// The address of the next round's number, or null.
+    pub fn next_of_iterator(&mut self, slot: Slot) -> Value {
+        let it = self.b.slot_addr(slot);
+        self.kfunc("bpf_iter_num_next", vec![it], Kind::MapValueOrNull)
+    }
+
     fn kfunc(&mut self, name: &'static str, args: Vec<Value>, kind: Kind) -> Value {
         self.b.ins(Op::CallKfunc { name, args }, kind)
     }
@@ -240,7 +240,7 @@ impl<'a> Fx<'_, 'a> {
         self.kfunc("bpf_iter_num_destroy", vec![it], Kind::Int);
     }
 
-    fn loop_body(&mut self, around: Loop, body: &'a hir::Block) {
+    pub fn loop_body(&mut self, around: Loop, body: &'a hir::Block) {
         let lens = self.lens.clone();
         self.loops.push(around);
         self.run_block(body);
@@ -252,9 +252,9 @@ impl<'a> Fx<'_, 'a> {
 /// Rounds of a range that the verifier can well follow one by one.
 const FOLLOWED_MAX: u64 = 64;
 /// The most that the kernel does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
-const ROUNDS_MAX: u32 = 8 << 20;
+pub const ROUNDS_MAX: u32 = 8 << 20;
 
-/// How a range is gone through.
+/// How a range is gone through, or a `while`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
     /// Jumps, which the verifier follows round by round.
@@ -269,13 +269,20 @@ pub enum Way {
 /// The way of a range on this kernel.
 pub fn way_of_range(from: &Expr, to: &Expr, world: &dyn World, ty: ProgType) -> Way {
     if is_short_range(from, to) {
-        Way::Jumps
-    } else if world.features().kfunc("bpf_iter_num_new", ty) {
+        return Way::Jumps;
+    }
+    match way_of_rounds(world, ty) {
+        Way::None if constant(from).is_some() && constant(to).is_some() => Way::Jumps,
+        way => way,
+    }
+}
+
+/// How this kernel counts rounds that its verifier does not follow.
+pub fn way_of_rounds(world: &dyn World, ty: ProgType) -> Way {
+    if world.features().kfunc("bpf_iter_num_new", ty) {
         Way::Iterator
     } else if world.features().helper(Helper::LOOP) {
         Way::Callback
-    } else if constant(from).is_some() && constant(to).is_some() {
-        Way::Jumps
     } else {
         Way::None
     }

@@ -9,6 +9,30 @@ pub fn exprs<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr)) {
     expr(e, f, &mut stmts);
 }
 
+/// What a loop does in a round; or all that a function does.
+#[derive(Clone, Copy, Debug)]
+pub struct Round<'a> {
+    /// The loop's own variable.
+    pub own: Option<LocalId>,
+    /// Comes before the body.
+    pub cond: Option<&'a Expr>,
+    pub body: &'a Block,
+}
+
+impl<'a> Round<'a> {
+    /// Just a body.
+    pub fn of(body: &'a Block) -> Round<'a> {
+        Round { own: None, cond: None, body }
+    }
+
+    fn walk(self, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
+        if let Some(e) = self.cond {
+            expr(e, f, g);
+        }
+        block(self.body, f, g);
+    }
+}
+
 /// Calls `f` on every expression and `g` on every statement of a block.
 pub fn block<'a>(b: &'a Block, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
     for s in &b.stmts {
@@ -51,7 +75,8 @@ fn stmt<'a>(s: &'a Stmt, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a St
     }
 }
 
-fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
+/// Calls `f` on `e` and every expression in it, and `g` on every statement.
+pub fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
     f(e);
     match &e.kind {
         ExprKind::Int(_)
@@ -104,12 +129,11 @@ fn expr<'a>(e: &'a Expr, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a St
     }
 }
 
-/// How often each local is mentioned in a block.
-pub fn mentions(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, u32> {
+/// How often each local is mentioned.
+pub fn mentions(round: Round<'_>, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, u32> {
     let mut n: IndexVec<LocalId, u32> = locals.indices().map(|_| 0).collect();
     let mut set = Vec::new();
-    block(
-        b,
+    round.walk(
         &mut |e| match &e.kind {
             ExprKind::Local(l) | ExprKind::AddrOfLocal(l) => n[*l] += 1,
             ExprKind::Step { target: Target::Local(l), .. } => n[*l] += 1,
@@ -127,12 +151,11 @@ pub fn mentions(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalI
     n
 }
 
-/// The locals that a block gives a value.
-pub fn assigned(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, bool> {
+/// The locals that are given a value.
+pub fn assigned(round: Round<'_>, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalId, bool> {
     let mut is_set: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
     let mut stepped = Vec::new();
-    block(
-        b,
+    round.walk(
         &mut |e| {
             if let ExprKind::Step { target: Target::Local(l), .. } = &e.kind {
                 stepped.push(*l);
@@ -152,15 +175,15 @@ pub fn assigned(b: &Block, locals: &IndexVec<LocalId, Local>) -> IndexVec<LocalI
 
 /// The locals of a body that are mentioned outside its loops over maps, too.
 pub fn mentioned_outside_callbacks(
-    body: &Block,
+    body: Round<'_>,
     locals: &IndexVec<LocalId, Local>,
     facts: &Facts,
 ) -> IndexVec<LocalId, bool> {
     let total = mentions(body, locals);
     let mut is_here: IndexVec<LocalId, bool> = total.iter().map(|&n| n > 0).collect();
-    block(body, &mut |_| {}, &mut |s| {
+    body.walk(&mut |_| {}, &mut |s| {
         if let StmtKind::ForMap { local, body, .. } = &s.kind {
-            let inside = mentions(body, locals);
+            let inside = mentions(Round::of(body), locals);
             for (l, n) in inside.iter_enumerated() {
                 is_here[l] &= *n == 0 || *n < facts.n_mentions[l];
             }
@@ -192,7 +215,7 @@ impl Facts {
         early.block(body);
         let mut is_read_early: IndexVec<LocalId, bool> = locals.indices().map(|_| false).collect();
         early.found.into_iter().for_each(|l| is_read_early[l] = true);
-        let mut n_mentions = mentions(body, locals);
+        let mut n_mentions = mentions(Round::of(body), locals);
         params.iter().for_each(|&p| n_mentions[p] += 1);
         Facts { n_mentions, n_sets, is_addressed, is_read_early }
     }
