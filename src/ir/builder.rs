@@ -292,6 +292,14 @@ impl Builder {
     pub fn iconst(&mut self, c: i64) -> Value {
         self.ins(Op::Const(c), Kind::Int)
     }
+    /// The number that a value is, where it is one; no code.
+    pub fn constant_of(&self, v: Value) -> Option<i64> {
+        let made = self.func.insts.iter().rev().find(|i| i.result == Some(v))?;
+        match made.op {
+            Op::Const(c) => Some(c),
+            _ => None,
+        }
+    }
     /// 64-bit arithmetic. Pointer plus or minus a number stays a pointer.
     pub fn bin(&mut self, op: BinOp, a: Value, b: Value) -> Value {
         self.bin_w(op, Width::W64, a, b)

@@ -250,7 +250,7 @@ impl<'a> Fx<'_, 'a> {
 }
 
 /// Rounds of a range that the verifier can well follow one by one.
-const FOLLOWED_MAX: u64 = 64;
+pub const FOLLOWED_MAX: u64 = 64;
 /// The most that the kernel does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
 pub const ROUNDS_MAX: u32 = 8 << 20;
 
@@ -296,7 +296,8 @@ fn is_short_range(from: &Expr, to: &Expr) -> bool {
     }
 }
 
-fn constant(e: &Expr) -> Option<i64> {
+/// The number that an expression is, if it is one.
+pub fn constant(e: &Expr) -> Option<i64> {
     match &e.kind {
         ExprKind::Int(n) => Some(*n),
         ExprKind::Cast(inner) if inner.ty.is_int() => constant(inner),

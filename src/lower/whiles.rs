@@ -2,18 +2,18 @@
 //!
 //! Always holds: where the kernel can count the rounds, its verifier need not follow them one by one, and a loop
 //! that would not end is cut short after as many as the kernel does, which is counted as a loss. On a kernel that
-//! has neither iterators nor `bpf_loop` the verifier follows the jumps.
+//! has neither iterators nor `bpf_loop` the verifier follows the jumps, as it does everywhere if there are few rounds.
 
-use super::func::{Fx, Loop, Role};
-use super::stmt::{ROUNDS_MAX, Way, way_of_rounds};
+use super::func::{Fx, Home, Loop, Role};
+use super::stmt::{FOLLOWED_MAX, ROUNDS_MAX, Way, constant, way_of_rounds};
 use super::walk::{self, Round};
 use crate::image::LossKind;
 use crate::ir::Cc;
-use crate::sema::hir::{Block, Expr, ExprKind, StmtKind};
+use crate::sema::hir::{Arith, Block, Compare, Expr, ExprKind, LocalId, Stmt, StmtKind, Target};
 
 impl<'a> Fx<'_, 'a> {
     pub fn while_stmt(&mut self, cond: &'a Expr, body: &'a Block) {
-        let way = match is_plain(cond) {
+        let way = match is_plain(cond) && !self.is_short(cond, body) {
             true => way_of_rounds(self.m.world, self.prog_type),
             false => Way::Jumps,
         };
@@ -27,6 +27,19 @@ impl<'a> Fx<'_, 'a> {
             }
             Way::Jumps | Way::None => self.while_jumps(cond, body),
         }
+    }
+
+    /// Whether the loop has few rounds, and is known to.
+    fn is_short(&mut self, cond: &Expr, body: &Block) -> bool {
+        let Some(count) = Count::of(cond, body) else { return false };
+        let Home::Var(var) = self.locals[count.local] else { return false };
+        // A narrow one could start anew before it gets there.
+        if self.size(&self.local_decls[count.local].ty) != 8 {
+            return false;
+        }
+        let first = self.b.get(var);
+        let Some(first) = self.b.constant_of(first) else { return false };
+        first >= 0 && count.limit.saturating_sub(first) / count.by <= FOLLOWED_MAX as i64
     }
 
     fn while_jumps(&mut self, cond: &'a Expr, body: &'a Block) {
@@ -86,6 +99,82 @@ impl<'a> Fx<'_, 'a> {
             f.go(stop);
         });
     }
+}
+
+/// A `while` that counts a variable up to a constant, and has no branches: with those the verifier could have more
+/// and more ways to follow.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    local: LocalId,
+    limit: i64,
+    by: i64,
+}
+
+impl Count {
+    fn of(cond: &Expr, body: &Block) -> Option<Count> {
+        let ExprKind::Compare { op: Compare::Lt | Compare::Le, l, r } = &cond.kind else { return None };
+        let ExprKind::Local(local) = l.kind else { return None };
+        let limit = constant(r)?;
+        let by = body.stmts.iter().find_map(|s| step(s, local))?;
+        let is_near = (0..=i64::from(ROUNDS_MAX)).contains(&limit);
+        let is_count = by > 0 && is_near && is_straight(body) && n_sets(body, local) == 1;
+        is_count.then_some(Count { local, limit, by })
+    }
+}
+
+/// How far a statement steps a variable, if it does.
+fn step(s: &Stmt, local: LocalId) -> Option<i64> {
+    let is_it = |e: &Expr| matches!(e.kind, ExprKind::Local(l) if l == local);
+    let by = |e: &Expr| match &e.kind {
+        ExprKind::Step { target: Target::Local(l), by, .. } if *l == local => Some(*by),
+        ExprKind::Arith { op: Arith::Add, l, r } if is_it(l) => constant(r),
+        _ => None,
+    };
+    match &s.kind {
+        StmtKind::Expr(e) if matches!(e.kind, ExprKind::Step { .. }) => by(e),
+        StmtKind::SetLocal { local: l, value } if *l == local => by(value),
+        _ => None,
+    }
+}
+
+/// Whether a body goes one way, from its start to its end.
+fn is_straight(body: &Block) -> bool {
+    let (mut has_choices, mut has_ways) = (false, false);
+    let is_choice = |e: &Expr| {
+        matches!(
+            e.kind,
+            ExprKind::Cond { .. }
+                | ExprKind::If { .. }
+                | ExprKind::Elvis { .. }
+                | ExprKind::And(..)
+                | ExprKind::Or(..)
+        )
+    };
+    let is_way = |s: &Stmt| {
+        matches!(
+            s.kind,
+            StmtKind::If { .. }
+                | StmtKind::While { .. }
+                | StmtKind::ForRange { .. }
+                | StmtKind::ForMap { .. }
+                | StmtKind::Break
+                | StmtKind::Continue
+                | StmtKind::Return(_)
+        )
+    };
+    walk::block(body, &mut |e| has_choices |= is_choice(e), &mut |s| has_ways |= is_way(s));
+    !has_choices && !has_ways
+}
+
+/// How often a body gives the variable a value.
+fn n_sets(body: &Block, local: LocalId) -> usize {
+    let (mut n_steps, mut n_values) = (0, 0);
+    let is_step = |e: &Expr| matches!(e.kind, ExprKind::Step { target: Target::Local(l), .. } if l == local);
+    let is_value = |s: &Stmt| matches!(s.kind, StmtKind::SetLocal { local: l, .. } if l == local);
+    walk::block(body, &mut |e| n_steps += usize::from(is_step(e)), &mut |s| {
+        n_values += usize::from(is_value(s))
+    });
+    n_steps + n_values
 }
 
 /// Whether the kernel may count the rounds: there is a first one, and nothing in the condition leaves a loop, which
