@@ -1,8 +1,8 @@
 //! The line editor, in a thread of its own.
 //!
 //! Comes in: when to ask, and with what prompt. Goes out: what was typed. Always holds: between an answer and the
-//! next question the terminal is in its usual mode, so that Ctrl-C is a signal then; the mode that the terminal had
-//! at the start is put back at the end, whatever the thread is doing.
+//! next question Ctrl-C is a signal, and other keys, Ctrl-D too, wait for the next question; the mode that the terminal
+//! had at the start is put back at the end, whatever the thread is doing.
 
 use std::borrow::Cow;
 use std::io;
@@ -73,6 +73,8 @@ impl Editor {
     /// Starts the thread. The other value prints above the prompt.
     pub fn start(setup: Setup) -> io::Result<(Editor, Print)> {
         let mode = Mode::of(io::stdin().as_fd()).ok();
+        // What is typed before the next question is neither shown twice nor taken for an end of file by the terminal.
+        mode.iter().for_each(|m| drop(m.silent().set(io::stdin().as_fd())));
         let (questions, asked) = mpsc::channel();
         let (answer, typed) = mpsc::channel();
         let (started, is_started) = mpsc::channel();

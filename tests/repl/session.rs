@@ -142,7 +142,9 @@ impl Awl {
 
     /// Waits for the end; the exit status.
     pub fn ends(&mut self) -> i32 {
-        let _ = self.session.expect(Eof);
+        if let Err(e) = self.session.expect(Eof) {
+            panic!("awl does not end: {e}");
+        }
         match self.session.get_process().wait() {
             Ok(expectrl::process::unix::WaitStatus::Exited(_, status)) => status,
             other => panic!("awl ended by {other:?}"),

@@ -20,9 +20,12 @@ pub fn folder() -> PathBuf {
     }
 }
 
+/// Names of trials, with the reason why each is skipped.
+type Skips = Vec<(String, String)>;
+
 /// The trials, and the reasons of those that are skipped.
-pub fn trials(awl: &Path, refused: &[String]) -> Result<(Vec<Trial>, Vec<(String, String)>), String> {
-    let (mut trials, mut skips) = (Vec::new(), Vec::new());
+pub fn trials(awl: &Path, refused: &[String]) -> Result<(Vec<Trial>, Skips), String> {
+    let (mut trials, mut skips) = (Vec::new(), Skips::new());
     let tools = tools()?;
     for (stem, path, text) in &tools {
         let name = format!("tool::{stem}");

@@ -145,13 +145,17 @@ pub static MATCH: Builtin = Builtin::func(
 fn matches(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let (text, pattern) = (cx.arg(0), cx.arg(1));
     let Some(glob) = pattern.literal else { return (Ty::Error, CallData::None) };
-    if Machine::of_glob(&glob).is_none() {
+    // A string ends at its first NUL.
+    let glob = glob.split(|b| *b == 0).next().unwrap_or_default();
+    if Machine::of_glob(glob).is_none() {
         let what = format!("the pattern is too long: {ELEMENTS_MAX} characters besides * can be");
         cx.bad_argument(pattern.span, what);
         return (Ty::Error, CallData::None);
     }
     match (text.text, pattern.text) {
-        (Some(t), Some(p)) => (Ty::Bool, CallData::Const(Const::Bool(crate::world::glob(&p, &t)))),
+        (Some(t), Some(p)) if !t.contains('\0') && !p.contains('\0') => {
+            (Ty::Bool, CallData::Const(Const::Bool(crate::world::glob(&p, &t))))
+        }
         _ => (Ty::Bool, CallData::None),
     }
 }
