@@ -113,6 +113,13 @@ impl Slot {
         }
     }
 
+    /// Takes a type that nothing contradicts, for the next round to read; true if there was none.
+    pub fn presume(&mut self, ty: &Ty) -> bool {
+        let is_unknown = self.then.is_none();
+        self.then.get_or_insert_with(|| ty.clone());
+        is_unknown
+    }
+
     /// Ends a round; true if it found another type than the one before.
     pub fn end_round(&mut self, round: u32) -> bool {
         if self.fixed {

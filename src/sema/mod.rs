@@ -193,6 +193,7 @@ impl<'a> Checker<'a> {
 
     /// Checks all bodies until their types are settled.
     fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> Bodies {
+        let mut has_presumed = false;
         for round in 0.. {
             self.diags = Diags::default();
             self.told.clear();
@@ -217,6 +218,14 @@ impl<'a> Checker<'a> {
             let is_settled = !(maps_changed || vars_changed);
             if !is_settled && round == ROUNDS_MAX {
                 self.report_unsettled();
+            }
+            // `let $x; $x += 2`: what is known of a variable by itself alone is a number.
+            if is_settled && !has_presumed && round < ROUNDS_MAX && !self.diags.has_errors() {
+                has_presumed = true;
+                let presumed = |any, slot: &mut Slot| slot.presume(&Ty::I64) | any;
+                if self.vars.values_mut().fold(false, presumed) {
+                    continue;
+                }
             }
             if is_settled || round == ROUNDS_MAX {
                 return (probes, fns);
