@@ -128,6 +128,9 @@ fn fields(cx: &Cx<'_>, code: &Code<'_>, base: &str) -> Option<String> {
 fn point(cx: &Cx<'_>, text: &str) -> Option<String> {
     let (provider, _) = text.split_once(':')?;
     let kind = probes::find(provider)?;
+    if !cx.index.is_ready() {
+        return None;
+    }
     let Completion { candidates, .. } = complete(text, text.len(), cx);
     let is_whole = candidates.iter().any(|c| text.ends_with(&c.text) && !c.text.ends_with(':'));
     if !is_whole {

@@ -67,6 +67,11 @@ impl Index {
         ready.notify_all();
     }
 
+    /// Whether the lists are there: a hint, asked for at every key, does not wait for them.
+    pub fn is_ready(&self) -> bool {
+        self.shared.0.lock().is_ok_and(|slot| slot.is_some())
+    }
+
     /// The lists; `None` if they take too long.
     pub fn lists(&self) -> Option<Arc<Lists>> {
         let (slot, ready) = &*self.shared;
