@@ -13,7 +13,7 @@ use awl::image::{EventId, EventKind, Image, Map, elf};
 use awl::lang::{Config, aggs};
 use awl::output::text::Text;
 use awl::output::{Keyed, MapText, Printer};
-use awl::sys::world::LinuxWorld;
+use awl::sys::world::{Adjusted, LinuxWorld};
 use awl::ty::Ty;
 use awl::value::Value;
 use awl::value::decode::{Decoder, NoFrames};
@@ -42,7 +42,7 @@ const SCRIPTS: &[&str] = &[
 
 #[test]
 fn both_ends_of_an_image_say_the_same() {
-    let world = LinuxWorld::new();
+    let world = LinuxWorld::adjusted(Adjusted { for_object: true, ..Adjusted::default() });
     if !world.can_load() || world.btf().is_err() {
         eprintln!("skipped: programs cannot be loaded here, or the kernel has no BTF");
         return;

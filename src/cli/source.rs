@@ -132,7 +132,12 @@ fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
             Some(proc::parse_functions(&text))
         }
     };
-    Ok(Adjusted { include_dirs: options.include_dirs.clone(), without: options.without.clone(), traceable })
+    Ok(Adjusted {
+        include_dirs: options.include_dirs.clone(),
+        without: options.without.clone(),
+        for_object: options.emit_elf.is_some() || options.debug.iter().any(|s| s == "elf"),
+        traceable,
+    })
 }
 
 /// The machine that is compiled for.

@@ -23,6 +23,8 @@ pub struct LiveFeatures {
     kernel: Rc<LazyKernel>,
     /// Not to be used, whether they are there or not.
     without: Vec<Feature>,
+    /// No kernel function is to be called.
+    no_kfuncs: bool,
     can_load: OnceCell<bool>,
     features: RefCell<BTreeMap<Feature, bool>>,
     helpers: RefCell<BTreeMap<Helper, bool>>,
@@ -35,12 +37,18 @@ impl LiveFeatures {
         LiveFeatures {
             kernel,
             without,
+            no_kfuncs: false,
             can_load: OnceCell::new(),
             features: RefCell::default(),
             helpers: RefCell::default(),
             direct: RefCell::default(),
             kfuncs: RefCell::default(),
         }
+    }
+
+    /// The same, but that programs may not call kernel functions.
+    pub fn without_kfuncs(self) -> LiveFeatures {
+        LiveFeatures { no_kfuncs: true, ..self }
     }
 
     /// Whether this process may load programs at all.
@@ -204,7 +212,8 @@ impl Features for LiveFeatures {
         cached(&self.direct, prog_type(ty), || self.probe_direct(ty))
     }
     fn kfunc(&self, name: &str, ty: ProgType) -> bool {
-        cached(&self.kfuncs, (name.to_owned(), prog_type(ty)), || self.probe_kfunc(name, ty))
+        !self.no_kfuncs
+            && cached(&self.kfuncs, (name.to_owned(), prog_type(ty)), || self.probe_kfunc(name, ty))
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Adjusted {
     pub include_dirs: Vec<String>,
     /// Features that are not to be used.
     pub without: Vec<Feature>,
+    /// An object is made, which cannot call kernel functions: their signatures are not in an image.
+    pub for_object: bool,
     /// The functions that patterns of kprobes and fentry stand for.
     pub traceable: Option<BTreeSet<(String, String)>>,
 }
@@ -81,7 +83,10 @@ impl LinuxWorld {
     }
 
     fn live(&self) -> &LiveFeatures {
-        self.features.get_or_init(|| LiveFeatures::new(self.kernel.clone(), self.adjusted.without.clone()))
+        self.features.get_or_init(|| {
+            let features = LiveFeatures::new(self.kernel.clone(), self.adjusted.without.clone());
+            if self.adjusted.for_object { features.without_kfuncs() } else { features }
+        })
     }
 }
 
