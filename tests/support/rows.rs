@@ -76,7 +76,8 @@ pub fn needs(script: &str) -> BTreeSet<&'static str> {
         .map(|w| w.0)
         .collect();
     let by_provider = BY_PROVIDER.iter().filter(|(provider, _)| words.contains(provider));
-    by_provider.flat_map(|(_, needs)| needs.iter().copied()).chain(["root"]).collect()
+    let writes = script.contains("write_user(").then_some("write-user");
+    by_provider.flat_map(|(_, needs)| needs.iter().copied()).chain(writes).chain(["root"]).collect()
 }
 
 /// Runs awl as far as the attach.
