@@ -102,6 +102,8 @@ fn edit_with_mistakes() {
     awl.answers(":ls", "  1 on .*count\\(\\)");
     awl.answers(":edit 1", "edit 1> ");
     awl.answers("\x15begin { } end { }", "stays one probe");
+    // Between two questions Ctrl-C is a signal, and not for the line.
+    awl.sees("edit 1> ");
     awl.keys("\x03");
     awl.sees(READY);
     awl.answers(":edit 1", "edit 1> ");
