@@ -221,6 +221,7 @@ fn help() {
     let mut awl = Awl::start();
     awl.answers(":help", ":quit");
     awl.answers(":help off", "keep their number");
+    awl.sees("awl> ");
     // One key puts the example on the prompt.
     awl.keys("\x1b\r");
     awl.sees(":off 1");
