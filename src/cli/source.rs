@@ -5,6 +5,7 @@ use super::say::Say;
 use super::system_text;
 use crate::base::codes;
 use crate::base::{Diag, FileId, Source, SourceMap, Span};
+use crate::image::UserSymbols;
 use crate::lang::Config;
 use crate::lang::config::{self, Outcome, SetBy};
 use crate::sys::world::{Adjusted, LinuxWorld};
@@ -82,6 +83,9 @@ pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
         named: options.named.clone(),
         ..Config::default()
     };
+    if config.has_child || !proc::addresses_vary() {
+        config.run.cache_user_symbols = UserSymbols::PerProgram;
+    }
     let mut variables: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
         .filter(|(k, _)| k.starts_with("BPFTRACE_") || k.starts_with("AWL_"))

@@ -194,6 +194,32 @@ impl Attach {
         }
     }
 
+    /// The file whose code it is.
+    pub fn binary(&self) -> Option<&str> {
+        match self {
+            Attach::Uprobe { path, .. } | Attach::Usdt { path, .. } => Some(path),
+            Attach::Begin
+            | Attach::End
+            | Attach::Signal(_)
+            | Attach::Test(_)
+            | Attach::Bench(_)
+            | Attach::Tracepoint { .. }
+            | Attach::RawTracepoint { .. }
+            | Attach::TpBtf { .. }
+            | Attach::SyscallTp { .. }
+            | Attach::Kprobe { .. }
+            | Attach::KprobeAddr { .. }
+            | Attach::Fentry { .. }
+            | Attach::BpfFunction { .. }
+            | Attach::Iter { .. }
+            | Attach::Profile(_)
+            | Attach::Interval(_)
+            | Attach::Software { .. }
+            | Attach::Hardware { .. }
+            | Attach::Watchpoint { .. } => None,
+        }
+    }
+
     /// Whether it runs only where it is asked for: `--test`, `--bench`.
     pub fn is_on_demand(&self) -> bool {
         matches!(self, Attach::Test(_) | Attach::Bench(_))

@@ -227,7 +227,9 @@ pub struct RunConfig {
     pub ring_bytes: u32,
     pub missing_probes: MissingProbes,
     pub cpp_demangle: bool,
+    /// Names of user code are read when they are printed; else those of probed binaries when they are probed.
     pub lazy_symbolication: bool,
+    pub cache_user_symbols: UserSymbols,
     pub show_debug_info: bool,
     pub license: String,
     /// Bytes of the verifier's log.
@@ -271,6 +273,17 @@ pub enum MissingProbes {
     Ignore,
 }
 
+/// For whom names of user code are kept once they were looked up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum UserSymbols {
+    /// For a process.
+    PerPid,
+    /// For all processes that have the same file mapped, by places in that file.
+    PerProgram,
+    /// For nobody: each is looked up anew.
+    NotKept,
+}
+
 /// Of the verifier's log, unless told.
 pub const LOG_BYTES: u32 = 1_000_000;
 
@@ -285,6 +298,7 @@ impl Default for RunConfig {
             missing_probes: MissingProbes::Error,
             cpp_demangle: true,
             lazy_symbolication: true,
+            cache_user_symbols: UserSymbols::PerPid,
             show_debug_info: true,
             license: "GPL".into(),
             log_bytes: LOG_BYTES,

@@ -4,7 +4,7 @@
 
 use super::sig::Const;
 use crate::base::diag::nearest;
-use crate::image::{MissingProbes, Percentile, RunConfig};
+use crate::image::{MissingProbes, Percentile, RunConfig, UserSymbols};
 use crate::ty::StackMode;
 
 /// What a script and the command line set, with the defaults of the language.
@@ -299,9 +299,26 @@ pub static SETTINGS: &[Setting] = &[
         renamed: &[],
         default: "true",
         values: BOOL,
-        doc: "Whether user stacks get their names when they are printed.",
+        doc: "Whether names of user code are read when they are first printed; if not, those of probed binaries are read when they are probed, and known even if the file is gone by then.",
         set: |c, v| boolean(v).map(|b| c.run.lazy_symbolication = b).is_some(),
         get: |c| Const::Bool(c.run.lazy_symbolication),
+    },
+    Setting {
+        name: "cache_user_symbols",
+        renamed: &[],
+        default: "PER_PID",
+        values: "PER_PID, PER_PROGRAM or NONE",
+        doc: "For whom names of user code are kept: a process, all processes with the same file (the default with -c, and where the kernel does not randomise addresses), or nobody.",
+        set: |c, v| {
+            c.run.cache_user_symbols = match v.to_ascii_uppercase().as_str() {
+                "PER_PID" => UserSymbols::PerPid,
+                "PER_PROGRAM" => UserSymbols::PerProgram,
+                "NONE" | "0" => UserSymbols::NotKept,
+                _ => return false,
+            };
+            true
+        },
+        get: |c| Const::Str(kept_word(c.run.cache_user_symbols).into()),
     },
     Setting {
         name: "show_debug_info",
@@ -351,7 +368,6 @@ const LICENSES: &str = "GPL; GPL v2; GPL and additional rights; Dual BSD/GPL; Du
 
 /// Settings of bpftrace that change nothing here.
 const WITHOUT_EFFECT: &[&str] = &[
-    "cache_user_symbols",
     "symbol_source",
     "max_type_res_iterations",
     "unstable_addr",
@@ -412,6 +428,14 @@ fn missing_word(missing: MissingProbes) -> &'static str {
         MissingProbes::Error => "error",
         MissingProbes::Warn => "warn",
         MissingProbes::Ignore => "ignore",
+    }
+}
+
+fn kept_word(kept: UserSymbols) -> &'static str {
+    match kept {
+        UserSymbols::PerPid => "PER_PID",
+        UserSymbols::PerProgram => "PER_PROGRAM",
+        UserSymbols::NotKept => "NONE",
     }
 }
 

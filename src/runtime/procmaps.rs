@@ -3,7 +3,7 @@
 //! Comes in: what `sys::taskwatch` tells, and /proc for processes that were there before. Goes out: file and offset
 //! of an address. Always holds: a process number that is used again starts anew.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -82,6 +82,20 @@ impl ProcMaps {
     /// Changes when the number stands for another program.
     pub fn generation(&self, pid: u32) -> u32 {
         self.table.processes.get(&pid).map_or(0, |p| p.generation)
+    }
+
+    /// Looks at a process that is not known yet.
+    pub fn learn(&mut self, pid: u32) {
+        if !self.table.processes.contains_key(&pid) {
+            self.table.snapshot(pid);
+        }
+    }
+
+    /// The files that a process has mapped.
+    pub fn files(&mut self, pid: u32) -> BTreeSet<Rc<str>> {
+        self.learn(pid);
+        let maps = self.table.processes.get(&pid).map(|p| p.maps.clone()).unwrap_or_default();
+        maps.iter().map(|m| m.path.clone()).collect()
     }
 
     /// The file that a process has, or had, mapped at `addr`, and the offset in it.

@@ -547,11 +547,23 @@ impl Session {
         Flow::Stop
     }
 
-    /// Watches processes where their symbols will be asked for. Without the right to, those of processes that
-    /// have ended stay unknown.
+    /// Watches processes where their symbols will be asked for, and reads ahead what the script wants so. Without the
+    /// right to watch, symbols of processes that have ended stay unknown.
     fn need_processes(&self, image: &Image) {
+        if !procmaps::are_needed(image) {
+            return;
+        }
+        self.watch_processes();
+        if !image.config.lazy_symbolication {
+            let points = image.programs.iter().flat_map(|p| &p.attach);
+            let mut symbols = self.symbols.borrow_mut();
+            symbols.read_ahead(points.filter_map(Attach::binary), self.target.pid(), &image.config);
+        }
+    }
+
+    fn watch_processes(&self) {
         let mut symbols = self.symbols.borrow_mut();
-        if symbols.is_watching() || !procmaps::are_needed(image) {
+        if symbols.is_watching() {
             return;
         }
         let Ok(procs) = ProcMaps::new(self.target.pid()) else { return };

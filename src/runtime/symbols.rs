@@ -2,33 +2,49 @@
 //!
 //! Comes in: kernel addresses, and addresses of a process. Goes out: frames; one that is not known has its address
 //! alone. Always holds: kallsyms is read when the first kernel address is asked for (35 ms), a process's maps when
-//! the first of its addresses is; each address is looked up once.
+//! the first of its addresses is; what is kept of user code is as `cache_user_symbols` says.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::rc::Rc;
 
 use blazesym::helper::read_elf_build_id;
 use blazesym::normalize::{self, Normalizer};
+use blazesym::symbolize::cache::{self, Cache};
 use blazesym::symbolize::source::{Elf, Kernel, Process, Source};
 use blazesym::symbolize::{CodeInfo, Input, Sym, Symbolized, Symbolizer};
 use blazesym::{MaybeDefault, Pid};
 
 use super::procmaps::ProcMaps;
-use crate::image::RunConfig;
+use crate::image::{RunConfig, UserSymbols};
 use crate::value::Frame;
 
 /// See the module.
 #[derive(Default)]
 pub struct Symbols {
-    symbolizer: OnceCell<Symbolizer>,
+    kernel_symbolizer: OnceCell<Symbolizer>,
+    user_symbolizer: OnceCell<Symbolizer>,
     kernel: HashMap<u64, Frame>,
-    /// By process, the generation of its number, and address.
-    user: HashMap<(u32, u32, u64), Frame>,
+    user: HashMap<Code, Frame>,
     /// What processes have mapped, where that is watched.
     procs: Option<ProcMaps>,
+}
+
+/// A place in user code, as `cache_user_symbols` tells places apart.
+#[derive(PartialEq, Eq, Hash)]
+enum Code {
+    /// Of what the number ran in that generation.
+    OfProcess {
+        pid: u32,
+        generation: u32,
+        addr: u64,
+    },
+    OfFile {
+        path: Rc<str>,
+        offset: u64,
+    },
 }
 
 /// Caches are emptied at this size: addresses of processes that are long gone pile up.
@@ -57,8 +73,8 @@ impl Symbols {
         if !missing.is_empty() {
             // Names alone: no search for a vmlinux with debug information.
             let source = Kernel { vmlinux: MaybeDefault::None, debug_syms: false, ..Kernel::default() };
-            let frames =
-                look_up(self.symbolizer(config), &Source::Kernel(source), Input::AbsAddr(&missing), &missing);
+            let symbolizer = self.kernel_symbolizer.get_or_init(|| new_symbolizer(config));
+            let frames = look_up(symbolizer, &Source::Kernel(source), Input::AbsAddr(&missing), &missing);
             make_room(&mut self.kernel);
             self.kernel.extend(missing.into_iter().zip(frames));
         }
@@ -72,21 +88,78 @@ impl Symbols {
         let back = |i: usize| u64::from(i > 0);
         let asked: Vec<u64> = addrs.iter().enumerate().map(|(i, a)| a.saturating_sub(back(i))).collect();
         self.update();
-        let generation = self.procs.as_ref().map_or(0, |p| p.generation(pid));
-        let key = |addr: u64| (pid, generation, addr);
-        let missing: Vec<u64> = asked.iter().copied().filter(|a| !self.user.contains_key(&key(*a))).collect();
-        if !missing.is_empty() {
-            let frames = self.look_up_user(pid, &missing, config);
-            make_room(&mut self.user);
-            self.user.extend(missing.into_iter().map(key).zip(frames));
-        }
-        let frame = |(i, (addr, asked)): (usize, (&u64, &u64))| {
-            let mut frame = self.user.get(&key(*asked)).cloned().unwrap_or_else(|| unknown(*addr));
+        let mut frames = self.looked_up(pid, &asked, config);
+        for (i, (frame, addr)) in frames.iter_mut().zip(addrs).enumerate() {
             frame.addr = *addr;
-            frame.symbol = frame.symbol.map(|(name, offset)| (name, offset + back(i)));
-            frame
+            if let Some((_, offset)) = &mut frame.symbol {
+                *offset += back(i);
+            }
+        }
+        frames
+    }
+
+    /// The frames of addresses in a process, from what is kept where they are there.
+    fn looked_up(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
+        let kept = config.cache_user_symbols;
+        let codes: Vec<Option<Code>> = addrs.iter().map(|a| self.code(pid, *a, kept)).collect();
+        let known = |code: &Option<Code>| code.as_ref().and_then(|c| self.user.get(c).cloned());
+        let mut frames: Vec<Option<Frame>> = codes.iter().map(known).collect();
+        let missing: Vec<u64> =
+            addrs.iter().zip(&frames).filter(|(_, f)| f.is_none()).map(|(a, _)| *a).collect();
+        if !missing.is_empty() {
+            if kept == UserSymbols::NotKept {
+                self.user_symbolizer.take();
+            }
+            let mut found = self.look_up_user(pid, &missing, config).into_iter();
+            make_room(&mut self.user);
+            for (frame, code) in frames.iter_mut().zip(codes).filter(|(f, _)| f.is_none()) {
+                *frame = found.next();
+                if let (Some(frame), Some(code)) = (frame, code) {
+                    self.user.insert(code, frame.clone());
+                }
+            }
+        }
+        frames.into_iter().zip(addrs).map(|(f, a)| f.unwrap_or_else(|| unknown(*a))).collect()
+    }
+
+    /// What the name of an address is kept by.
+    fn code(&mut self, pid: u32, addr: u64, kept: UserSymbols) -> Option<Code> {
+        let of_process = |procs: &Option<ProcMaps>| {
+            let generation = procs.as_ref().map_or(0, |p| p.generation(pid));
+            Code::OfProcess { pid, generation, addr }
         };
-        addrs.iter().zip(&asked).enumerate().map(frame).collect()
+        match kept {
+            UserSymbols::NotKept => None,
+            UserSymbols::PerPid => Some(of_process(&self.procs)),
+            UserSymbols::PerProgram => {
+                let place = self.procs.as_mut().and_then(|p| {
+                    p.learn(pid);
+                    p.find(pid, addr)
+                });
+                // What is no file's (the vDSO, generated code) is the process's own.
+                let of_file = place.map(|(path, offset)| Code::OfFile { path, offset });
+                Some(of_file.unwrap_or_else(|| of_process(&self.procs)))
+            }
+        }
+    }
+
+    /// Reads the symbols of these files, and of what `pid` has mapped, so that they are known from now on.
+    pub fn read_ahead<'a>(
+        &mut self,
+        paths: impl Iterator<Item = &'a str>,
+        pid: Option<u32>,
+        config: &RunConfig,
+    ) {
+        let mapped = match (pid, &mut self.procs) {
+            (Some(pid), Some(procs)) => procs.files(pid),
+            (_, None) | (None, _) => BTreeSet::new(),
+        };
+        let symbolizer = self.user_symbolizer.get_or_init(|| new_symbolizer(config));
+        let paths: BTreeSet<Rc<str>> = paths.map(Rc::from).chain(mapped).collect();
+        for path in paths {
+            // A file that cannot be read has no names later either, and that shows.
+            let _ = symbolizer.cache(&Cache::from(cache::Elf::new(&*path)));
+        }
     }
 
     fn look_up_user(&mut self, pid: u32, addrs: &[u64], config: &RunConfig) -> Vec<Frame> {
@@ -126,7 +199,7 @@ impl Symbols {
         addrs: &[u64],
         config: &RunConfig,
     ) -> Vec<Frame> {
-        let symbolizer = self.symbolizer(config);
+        let symbolizer = self.user_symbolizer.get_or_init(|| new_symbolizer(config));
         let mut frames = look_up(symbolizer, &source(config.show_debug_info), input, addrs);
         if config.show_debug_info {
             let plain = look_up(symbolizer, &source(false), input, addrs);
@@ -161,16 +234,14 @@ impl Symbols {
         };
         addrs.iter().zip(&found.outputs).map(frame).collect()
     }
+}
 
-    fn symbolizer(&self, config: &RunConfig) -> &Symbolizer {
-        self.symbolizer.get_or_init(|| {
-            Symbolizer::builder()
-                .enable_code_info(config.show_debug_info)
-                .enable_inlined_fns(config.show_debug_info)
-                .enable_demangling(config.cpp_demangle)
-                .build()
-        })
-    }
+fn new_symbolizer(config: &RunConfig) -> Symbolizer {
+    Symbolizer::builder()
+        .enable_code_info(config.show_debug_info)
+        .enable_inlined_fns(config.show_debug_info)
+        .enable_demangling(config.cpp_demangle)
+        .build()
 }
 
 fn make_room<K, V>(cache: &mut HashMap<K, V>) {
@@ -263,6 +334,27 @@ mod tests {
         };
         let frames = Symbols::default().kernel(&[addr + 4], &RunConfig::default());
         assert_eq!(frames[0].symbol, Some(("vfs_read".to_owned(), 4)));
+    }
+
+    #[test]
+    fn frames_are_kept_as_configured() {
+        let here = frames_are_kept_as_configured as fn() as usize as u64;
+        let me = std::process::id();
+        for (kept, n) in [(UserSymbols::PerPid, 2), (UserSymbols::PerProgram, 2), (UserSymbols::NotKept, 0)] {
+            let config = RunConfig { cache_user_symbols: kept, ..RunConfig::default() };
+            let mut symbols = Symbols::default();
+            if kept == UserSymbols::PerProgram {
+                // Without the right to watch, what is kept is the process's.
+                symbols.procs = ProcMaps::new(None).ok();
+            }
+            for _ in 0..2 {
+                let frames = symbols.user(me, &[here + 1, here + 9], &config);
+                let names = frames.iter().filter(|f| f.symbol.is_some()).count();
+                assert_eq!((names, symbols.user.len()), (2, n), "{kept:?}");
+            }
+            let by_file = symbols.user.keys().any(|c| matches!(c, Code::OfFile { .. }));
+            assert_eq!(by_file, symbols.procs.is_some(), "{kept:?}");
+        }
     }
 
     #[test]

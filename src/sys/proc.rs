@@ -37,6 +37,11 @@ pub fn kernel_release() -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// Whether the same program lies at other addresses each time it runs.
+pub fn addresses_vary() -> bool {
+    fs::read_to_string("/proc/sys/kernel/randomize_va_space").map_or(true, |text| text.trim() != "0")
+}
+
 /// A setting of the kernel's configuration, where the kernel or its package has that.
 pub fn kernel_setting(name: &str) -> Option<String> {
     setting(&kernel_config()?, name).map(str::to_owned)
