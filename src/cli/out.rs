@@ -1,6 +1,7 @@
 //! The output of a run: events on their way to the printer, messages on theirs to stderr.
 //!
-//! Always holds: what was printed before a message has left before it, so that both are in order on a terminal.
+//! Always holds: what was printed before a message has left before it, so that both are in order on a terminal; in JSON
+//! a message is a record like all others, and said there alone.
 
 use super::options::{Format, Options};
 use super::say::{self, Say};
@@ -131,11 +132,17 @@ impl Out {
 
     fn message(&mut self, code: &'static Code, kind: MessageKind, text: String, span: Option<Span>) {
         let severity = if code.id.starts_with('E') { Severity::Error } else { Severity::Warning };
+        if !self.say.shows(severity) {
+            return;
+        }
         let span = span.unwrap_or_else(Span::none);
         let sources: &SourceMap = &self.image.sources;
-        let place = (span != Span::none()).then(|| sources.place(span));
-        let message = Message { severity, kind, text: &text, place };
-        self.sink.print(|out| self.printer.message(out, &message));
+        if self.format == Format::Json {
+            let place = (span != Span::none()).then(|| sources.place(span));
+            let message = Message { severity, kind, text: &text, place };
+            self.sink.print(|out| self.printer.message(out, &message));
+            return;
+        }
         let diag = match severity {
             Severity::Error => Diag::error(code, span, text),
             Severity::Warning => Diag::warning(code, span, text),
@@ -150,8 +157,10 @@ impl Out {
         if loss.cause == LossCause::Event {
             self.n_lost += loss.count;
             self.sink.print(|out| self.printer.lost_events(out, loss.count));
-            self.sink.flush();
-            say::line(&format!("{text}\n"));
+            if self.format == Format::Text {
+                self.sink.flush();
+                say::line(&format!("{text}\n"));
+            }
             return;
         }
         let kind = match &loss.cause {
@@ -192,7 +201,7 @@ impl Out {
     /// Sends what is left. Says what was lost, and yields the exit status if output could not be written.
     pub fn finish(&mut self) -> Option<u8> {
         self.sink.flush();
-        if self.n_lost > 0 {
+        if self.n_lost > 0 && self.format == Format::Text {
             say::line(&format!("WARNING: Total lost event count: {}\n", self.n_lost));
         }
         match self.sink.broken() {

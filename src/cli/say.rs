@@ -54,7 +54,8 @@ impl Say {
         line(&render::render(sources, &Diags { list }, self.color));
     }
 
-    fn shows(&self, severity: Severity) -> bool {
+    /// Whether messages of that kind are wanted.
+    pub fn shows(&self, severity: Severity) -> bool {
         match severity {
             Severity::Error => true,
             Severity::Warning => self.warnings != Warnings::Silent,

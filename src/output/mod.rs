@@ -84,7 +84,8 @@ pub trait Printer {
     fn map(&self, out: &mut Vec<u8>, map: &MapText<'_>);
     /// Stands before the maps at the end of a run.
     fn end_of_run(&self, out: &mut Vec<u8>);
-    /// `errorf()`, `warnf()` and what went wrong at run time. Text says it on stderr only, so writes nothing here.
+    /// `errorf()`, `warnf()` and what went wrong at run time, where that is said among the output: text writes
+    /// nothing here, and has it on stderr.
     fn message(&self, out: &mut Vec<u8>, message: &Message<'_>);
     /// Events that found the ring buffer full. As above.
     fn lost_events(&self, out: &mut Vec<u8>, n: u64);

@@ -30,7 +30,7 @@ fn printed(words: &[&str], print: impl FnOnce(&mut Out, &Image)) -> String {
     image.sources.add(Source::new("stdin", "begin { errorf(\"x\"); }"));
     let image = Rc::new(image);
     let seen = Rc::new(RefCell::new(Vec::new()));
-    let say = Say { color: Color::Never, warnings: Warnings::Silent };
+    let say = Say { color: Color::Never, warnings: Warnings::Shown };
     let mut out = Out::new(&options, Box::new(Shared(seen.clone())), say, image.clone());
     print(&mut out, &image);
     assert_eq!(out.finish(), None);
