@@ -16,6 +16,8 @@ mod interp;
 mod random;
 #[path = "codegen/scratch.rs"]
 mod scratch;
+#[path = "support/xorshift.rs"]
+mod xorshift;
 
 use std::process::ExitCode;
 

@@ -9,6 +9,10 @@ use std::path::{Path, PathBuf};
 
 #[path = "fuzz/checks.rs"]
 mod checks;
+#[path = "support/xorshift.rs"]
+mod xorshift;
+
+use xorshift::Random;
 
 /// Mutants of the corpus that are tried, per target.
 const N_MUTANTS: u64 = 1500;
@@ -64,16 +68,4 @@ fn mutant(texts: &[(String, String)], seed: u64) -> String {
         }
     }
     text.into_iter().collect()
-}
-
-/// xorshift64*, never zero.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
-    }
 }

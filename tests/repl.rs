@@ -19,7 +19,7 @@ mod session;
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::{Arguments, Trial};
 
 /// A test: its name, whether it needs root, what it does.
 pub type Test = (&'static str, Needs, fn());
@@ -53,21 +53,14 @@ fn main() -> ExitCode {
                 continue;
             }
             let test = *test;
-            trials.push(Trial::test(format!("{area}::{name}"), move || run(test)));
+            trials.push(Trial::test(format!("{area}::{name}"), move || {
+                test();
+                Ok(())
+            }));
         }
     }
     if !args.list && n_skipped > 0 {
         println!("repl: {n_skipped} tests skipped here");
     }
     libtest_mimic::run(&args, trials).exit_code()
-}
-
-/// A key that comes between two questions is a signal or waits: a session that a slow machine has put out of step is
-/// held once more, out loud.
-fn run(test: fn()) -> Result<(), Failed> {
-    if std::panic::catch_unwind(test).is_err() {
-        println!("held once more");
-        test();
-    }
-    Ok(())
 }

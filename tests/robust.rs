@@ -4,6 +4,9 @@
 //! are large, deep or no text at all. Always holds: the same seeds make the same texts, so that what fails once fails
 //! again. Parsing sees all of them; the whole compiler, on the machine of the fixture, sees them too, but fewer.
 
+#[path = "support/xorshift.rs"]
+mod xorshift;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +17,8 @@ use awl::lang::Config;
 use awl::syntax::ast::Script;
 use awl::syntax::{parse, print};
 use awl::world::fixture::FixtureWorld;
+
+use xorshift::Random;
 
 /// How many mutilated scripts are tried.
 const N_MUTANTS: u64 = 3000;
@@ -301,16 +306,4 @@ fn random_text(seed: u64, n: usize) -> String {
 fn random_tokens(seed: u64, n: usize) -> String {
     let mut random = Random(seed);
     (0..n).map(|_| format!("{} ", TOKENS[random.below(TOKENS.len())])).collect()
-}
-
-/// xorshift64*, never zero.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % n.max(1)
-    }
 }

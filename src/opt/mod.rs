@@ -42,8 +42,11 @@ const THREADS_MAX: usize = 8;
 /// another.
 pub fn run(module: &mut Module) {
     let mut funcs: Vec<&mut Func> = module.funcs.iter_mut().collect();
-    let n_cpus = std::thread::available_parallelism().map_or(1, usize::from);
-    let n_threads = (funcs.len() / FUNCS_PER_THREAD).min(n_cpus).clamp(1, THREADS_MAX);
+    let n_threads = match funcs.len() / FUNCS_PER_THREAD {
+        0 | 1 => 1,
+        // Asked of the system only where it matters: the answer costs some system calls.
+        n => std::thread::available_parallelism().map_or(1, usize::from).min(n).min(THREADS_MAX),
+    };
     let n_each = funcs.len().div_ceil(n_threads);
     let (mine, others) = funcs.split_at_mut(n_each);
     std::thread::scope(|scope| {

@@ -7,6 +7,7 @@ use awl::base::Span;
 use awl::ir::{AtomicOp, BinOp, Builder, Cc, FuncId, Kind, Module, Op, Size, Slot, UnOp, Value, Var, Width};
 
 use crate::harness::{IO, OUT, clobber, entry, input, module, output, run};
+use crate::xorshift::Random;
 
 /// Variables of a program; as many outputs.
 const N_VARS: usize = 12;
@@ -41,7 +42,7 @@ pub fn programs() {
 
 /// One program of this seed, on two sets of inputs.
 fn program(seed: u64) {
-    let mut g = Gen { rng: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15), n_branches: 0 };
+    let mut g = Gen { rng: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)), n_branches: 0 };
     let m = g.module();
     for _ in 0..2 {
         let inputs: Vec<u64> = (0..N_INPUTS).map(|_| g.edge() as u64).collect();
@@ -54,7 +55,7 @@ fn program(seed: u64) {
 }
 
 struct Gen {
-    rng: u64,
+    rng: Random,
     n_branches: u32,
 }
 
@@ -65,22 +66,12 @@ struct Scope {
 }
 
 impl Gen {
-    /// xorshift64*
-    fn next(&mut self) -> u64 {
-        self.rng ^= self.rng >> 12;
-        self.rng ^= self.rng << 25;
-        self.rng ^= self.rng >> 27;
-        self.rng.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 33) as usize % n
-    }
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
+        from[self.rng.below(from.len())]
     }
     fn edge(&mut self) -> i64 {
         let e = self.pick(&EDGES);
-        if self.below(3) == 0 { self.next() as i64 } else { e }
+        if self.rng.below(3) == 0 { self.rng.next() as i64 } else { e }
     }
 
     fn module(&mut self) -> Module {
@@ -98,16 +89,16 @@ impl Gen {
         }
         let mut b = entry();
         // Now and then one that must go to scratch memory.
-        let bytes = if self.below(4) == 0 { 10 * SLOT_BYTES } else { SLOT_BYTES };
+        let bytes = if self.rng.below(4) == 0 { 10 * SLOT_BYTES } else { SLOT_BYTES };
         let scope =
             Scope { vars: (0..N_VARS).map(|_| b.var(Kind::Int)).collect(), slot: b.slot(bytes, 8, "bytes") };
         for (n, &var) in (0..).zip(&scope.vars) {
-            let v = if self.below(4) == 0 { b.iconst(self.pick(&EDGES)) } else { input(&mut b, n) };
+            let v = if self.rng.below(4) == 0 { b.iconst(self.pick(&EDGES)) } else { input(&mut b, n) };
             b.set(var, v);
         }
         let p = b.slot_addr(scope.slot);
         b.zero(p, 0, SLOT_BYTES);
-        let n = 8 + self.below(14);
+        let n = 8 + self.rng.below(14);
         self.statements(&mut b, &scope, n, 0);
         for (n, &var) in (0..).zip(&scope.vars) {
             let v = b.get(var);
@@ -125,7 +116,7 @@ impl Gen {
     }
 
     fn operand(&mut self, b: &mut Builder, scope: &Scope) -> Value {
-        if self.below(3) == 0 { b.iconst(self.edge()) } else { self.get(b, scope) }
+        if self.rng.below(3) == 0 { b.iconst(self.edge()) } else { self.get(b, scope) }
     }
 
     fn bin(&mut self, b: &mut Builder, x: Value, y: Value) -> Value {
@@ -167,7 +158,7 @@ impl Gen {
 
     fn statements(&mut self, b: &mut Builder, scope: &Scope, n: usize, depth: u32) {
         for _ in 0..n {
-            match self.below(20) {
+            match self.rng.below(20) {
                 0 | 1 if depth < 3 && self.n_branches < 7 => self.branch(b, scope, depth),
                 2 if depth == 0 => self.looped(b, scope),
                 3 => self.memory(b, scope),
@@ -183,7 +174,7 @@ impl Gen {
 
     fn value(&mut self, b: &mut Builder, scope: &Scope) -> Value {
         let x = self.get(b, scope);
-        match self.below(12) {
+        match self.rng.below(12) {
             0 => {
                 let op = self.un_op();
                 b.un(op, x)
@@ -195,7 +186,7 @@ impl Gen {
             3 => clobber(b),
             4 => {
                 let y = self.operand(b, scope);
-                let f = FuncId(self.below(2) as u32);
+                let f = FuncId(self.rng.below(2) as u32);
                 b.call_func(f, &[x, y])
             }
             5 => {
@@ -203,16 +194,16 @@ impl Gen {
                 let i = b.umin(x, 7);
                 let bytes = b.bin_imm(BinOp::Shl, i, 3);
                 let io = b.map_value(IO, 0);
-                if self.below(2) == 0 {
+                if self.rng.below(2) == 0 {
                     clobber(b);
                 }
                 let at = b.bin(BinOp::Add, io, bytes);
-                b.load(Size::B8, at, 8 * self.below(4) as i32)
+                b.load(Size::B8, at, 8 * self.rng.below(4) as i32)
             }
-            6 => b.umin(x, self.below(1000) as u32),
+            6 => b.umin(x, self.rng.below(1000) as u32),
             _ => {
                 let y = self.operand(b, scope);
-                if self.below(4) == 0 { self.bin(b, y, x) } else { self.bin(b, x, y) }
+                if self.rng.below(4) == 0 { self.bin(b, y, x) } else { self.bin(b, x, y) }
             }
         }
     }
@@ -220,15 +211,15 @@ impl Gen {
     /// A store to or a load from the slot.
     fn memory(&mut self, b: &mut Builder, scope: &Scope) {
         let size = self.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]);
-        let off = self.below((SLOT_BYTES / size.bytes()) as usize) as i32 * size.bytes() as i32;
+        let off = self.rng.below((SLOT_BYTES / size.bytes()) as usize) as i32 * size.bytes() as i32;
         let start = b.slot_addr(scope.slot);
         let p = b.add_imm(start, 0.max(off as i64 - 8));
         let off = off.min(8);
-        if self.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             let v = self.operand(b, scope);
             b.store(size, p, off, v);
         } else {
-            let sext = self.below(2) == 0;
+            let sext = self.rng.below(2) == 0;
             let off = awl::ir::Off::Imm(off);
             let v = b.ins(Op::Load { size, sext, addr: p, off }, Kind::Int);
             b.set(self.pick(&scope.vars), v);
@@ -237,21 +228,21 @@ impl Gen {
 
     /// A copy from the map into the slot, or zeros.
     fn bytes(&mut self, b: &mut Builder, scope: &Scope) {
-        let off = self.below(40) as i32;
-        let len = 1 + self.below(24) as u32;
+        let off = self.rng.below(40) as i32;
+        let len = 1 + self.rng.below(24) as u32;
         let p = b.slot_addr(scope.slot);
-        if self.below(3) == 0 {
+        if self.rng.below(3) == 0 {
             b.zero(p, off, len);
         } else {
             let io = b.map_value(IO, 0);
-            b.copy(p, off, io, self.below(64) as i32, len);
+            b.copy(p, off, io, self.rng.below(64) as i32, len);
         }
     }
 
     /// An atomic operation on a word of the outputs.
     fn shared(&mut self, b: &mut Builder, scope: &Scope) {
         let io = b.map_value(IO, OUT);
-        let (size, off) = (self.pick(&[Size::B4, Size::B8]), 128 + 8 * self.below(4) as i32);
+        let (size, off) = (self.pick(&[Size::B4, Size::B8]), 128 + 8 * self.rng.below(4) as i32);
         let v = self.operand(b, scope);
         let op = self.pick(&[AtomicOp::Add, AtomicOp::FetchAdd, AtomicOp::Xchg, AtomicOp::CmpXchg]);
         let op = if crate::bpf::has_atomic_fetch() { op } else { AtomicOp::Add };
@@ -274,7 +265,7 @@ impl Gen {
         let x = self.get(b, scope);
         let y = self.operand(b, scope);
         let cc = self.cc();
-        if self.below(2) == 0 {
+        if self.rng.below(2) == 0 {
             b.branch(cc, x, y, then, els);
         } else {
             let flag = b.cmp(cc, x, y);
@@ -282,7 +273,7 @@ impl Gen {
         }
         for side in [then, els] {
             b.enter(side);
-            let n = self.below(4);
+            let n = self.rng.below(4);
             self.statements(b, scope, n, depth + 1);
             b.jump(join, Vec::new());
         }
@@ -296,10 +287,10 @@ impl Gen {
         let [head, body, done] = std::array::from_fn(|_| b.new_block());
         b.jump(head, Vec::new());
         b.switch_to(head);
-        let (i, limit) = (b.get(n), b.iconst(1 + self.below(3) as i64));
+        let (i, limit) = (b.get(n), b.iconst(1 + self.rng.below(3) as i64));
         b.branch(Cc::Ult, i, limit, body, done);
         b.enter(body);
-        let n_statements = 1 + self.below(4);
+        let n_statements = 1 + self.rng.below(4);
         self.statements(b, scope, n_statements, 2);
         let i = b.get(n);
         let next = b.add_imm(i, 1);
