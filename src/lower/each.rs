@@ -12,6 +12,7 @@ use std::rc::Rc;
 use super::func::{self, Field, Fx, Home, Loop, Of, Returns, Role};
 use super::memory::Tails;
 use super::stmt::ROUNDS_MAX;
+use super::top::Top;
 use super::walk::{self, Round};
 use crate::base::IndexVec;
 use crate::image::MapId;
@@ -67,10 +68,11 @@ impl<'a> Fx<'_, 'a> {
         let target = self.acted_on(map, gone);
         let round = Round { own: Some(local), cond: None, body };
         self.blur(round);
-        let captures = self.captures(round);
-        let record = self.open_record_of(&captures);
+        let (captures, top_at) = self.captures(round);
+        let record = self.open_record_of(&captures, top_at);
         let params = [Kind::Map, Kind::MapValue, Kind::MapValue, Kind::MapValue];
-        let (callback, ends) = self.callback(&params, round, &captures, |f| f.take_element(local, map, body));
+        let (callback, ends) =
+            self.callback(&params, round, (&captures, top_at), |f| f.take_element(local, map, body));
         let callback = self.b.ins(Op::FuncAddr(callback), Kind::Func);
         let (at, flags) = (self.b.slot_addr(record), self.b.iconst(0));
         self.b.call(Helper::FOR_EACH_MAP_ELEM, &[target, callback, at, flags]);
@@ -100,13 +102,14 @@ impl<'a> Fx<'_, 'a> {
         prepare: impl FnOnce(&mut Fx<'_, 'a>),
     ) {
         self.blur(round);
-        let captures = self.captures(round);
-        let record = self.open_record_of(&captures);
+        let (captures, top_at) = self.captures(round);
+        let record = self.open_record_of(&captures, top_at);
         if let Some((first, _)) = range {
             let at = self.b.slot_addr(record);
             self.b.store(Size::B8, at, FIRST_AT, first);
         }
-        let (callback, ends) = self.callback(&[Kind::Int, Kind::MapValue], round, &captures, prepare);
+        let (callback, ends) =
+            self.callback(&[Kind::Int, Kind::MapValue], round, (&captures, top_at), prepare);
         let n = match range {
             Some((_, n)) => n,
             None => self.b.iconst(ROUNDS_MAX.into()),
@@ -228,8 +231,9 @@ impl<'a> Fx<'_, 'a> {
         }
     }
 
-    /// The locals of this function that a loop mentions. Those of the functions around are in their records.
-    fn captures(&self, round: Round<'_>) -> Vec<Capture> {
+    /// The locals of this function that a loop mentions, and where the top of the stack lies if the loop is to know it.
+    /// Locals of the functions around are in their records.
+    fn captures(&self, round: Round<'_>) -> (Vec<Capture>, Option<i32>) {
         let inside = walk::mentions(round, self.local_decls);
         let is_set = walk::assigned(round, self.local_decls);
         let is_own = |l: LocalId| !matches!(self.locals[l], Home::Field(_) | Home::Far(_));
@@ -242,16 +246,23 @@ impl<'a> Fx<'_, 'a> {
             (false, false) => How::Read,
         };
         let shared = self.local_decls.indices().filter(|&l| is_shared(l));
-        shared
+        let captures: Vec<Capture> = shared
             .zip(0..)
             .map(|(local, n)| Capture { local, at: CAPTURES_AT + 8 * n, how: how(local) })
-            .collect()
+            .collect();
+        let top_at = self.wants_top(round).then(|| CAPTURES_AT + 8 * captures.len() as i32);
+        (captures, top_at)
     }
 
     /// The record of a loop, filled.
-    fn open_record_of(&mut self, captures: &[Capture]) -> Slot {
-        let record = self.b.stack_slot(CAPTURES_AT as u32 + 8 * captures.len() as u32, "record");
+    fn open_record_of(&mut self, captures: &[Capture], top_at: Option<i32>) -> Slot {
+        let n_words = captures.len() as u32 + u32::from(top_at.is_some());
+        let top = top_at.map(|at| (at, self.top_of_stack()));
+        let record = self.b.stack_slot(CAPTURES_AT as u32 + 8 * n_words, "record");
         let at = self.b.slot_addr(record);
+        if let Some((top_at, top)) = top {
+            self.b.store(Size::B8, at, top_at, top);
+        }
         let (zero, ctx) = (self.b.iconst(0), self.ctx());
         self.b.store(Size::B8, at, LEFT_AT, zero);
         self.b.store(Size::B8, at, CTX_AT, ctx);
@@ -330,7 +341,7 @@ impl<'a> Fx<'_, 'a> {
         &mut self,
         params: &[Kind],
         round: Round<'a>,
-        captures: &[Capture],
+        (captures, top_at): (&[Capture], Option<i32>),
         prepare: impl FnOnce(&mut Fx<'_, 'a>),
     ) -> (FuncId, Vec<func::How>) {
         let name = self.m.callback_name(self.program);
@@ -360,6 +371,9 @@ impl<'a> Fx<'_, 'a> {
             f.b.ins(Op::Load { size: Size::B8, sext: false, addr: record, off: Off::Imm(CTX_AT) }, Kind::Ctx);
         f.locals = homes;
         f.returns = returns;
+        if let Some(at) = top_at {
+            f.top = Top::Begins(f.b.load(Size::B8, record, at));
+        }
         for c in captures {
             let field = Field { up: 0, at: c.at };
             f.locals[c.local] = match c.how {

@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::func::{Fx, Home, Of, Returns, Role};
 use super::memory::Tails;
+use super::top::{self, Top};
 use super::walk::{self, Facts, Round};
 use crate::ir::{Cc, FuncId, Kind, Off, Op, Size, Slot, Value};
 use crate::isa::limits::CALL_ARGS_MAX;
@@ -39,19 +40,28 @@ struct Shape {
     has_out: bool,
     /// The address of a word that says that the program has been left.
     has_left: bool,
+    /// The address with which the probed stack begins.
+    has_top: bool,
     n_params: usize,
 }
 
 impl Shape {
-    fn of(hir: &hir::Program, func: FnId) -> Shape {
+    fn of(f: &Fx<'_, '_>, func: FnId) -> Shape {
+        let hir = f.m.hir;
         let def = &hir.fns[func];
         let has_out = !def.ret.is_scalar() && def.ret != Ty::Void;
-        Shape { has_out, has_left: may_leave(hir, func), n_params: def.params.len() }
+        let has_top = f.own_frames() > 0 && top::fn_takes_stack(hir, func);
+        Shape { has_out, has_left: may_leave(hir, func), has_top, n_params: def.params.len() }
+    }
+
+    /// Words before the parameters.
+    fn n_hidden(self) -> usize {
+        usize::from(self.has_out) + usize::from(self.has_left) + usize::from(self.has_top)
     }
 
     /// Values that are handed over besides the context.
     fn n_words(self) -> usize {
-        usize::from(self.has_out) + usize::from(self.has_left) + self.n_params
+        self.n_hidden() + self.n_params
     }
 
     fn fits_registers(self) -> bool {
@@ -62,9 +72,12 @@ impl Shape {
 impl<'a> Fx<'_, 'a> {
     /// `f(…)` of a function of the script.
     pub fn call_fn(&mut self, func: FnId, args: &'a [Expr], ty: &Ty) -> Operand {
-        let shape = Shape::of(self.m.hir, func);
+        let shape = Shape::of(self, func);
         let dest = self.dest.take();
         let mut words: Vec<Value> = args.iter().map(|e| self.handed_over(e)).collect();
+        if shape.has_top {
+            words.insert(0, self.top_of_stack());
+        }
         let left = shape.has_left.then(|| self.fresh_word());
         if let Some(slot) = left {
             words.insert(0, self.b.slot_addr(slot));
@@ -141,14 +154,14 @@ impl<'a> Fx<'_, 'a> {
     }
 
     fn make_function(&mut self, func: FnId) -> FuncId {
-        let shape = Shape::of(self.m.hir, func);
+        let shape = Shape::of(self, func);
         let def = &self.m.hir.fns[func];
         let name = format!("{}_fn_{}", self.m.image.programs[self.program].name, def.name);
         let word_kind = |i: usize| {
-            let hidden = usize::from(shape.has_out) + usize::from(shape.has_left);
-            let param = i.checked_sub(hidden).map(|i| &def.locals[def.params[i]].ty);
+            let param = i.checked_sub(shape.n_hidden()).map(|i| &def.locals[def.params[i]].ty);
             match param {
                 Some(ty) if ty.is_scalar() => self.kind_of(ty),
+                None if shape.has_top && i + 1 == shape.n_hidden() => Kind::Int,
                 Some(_) | None => Kind::MapValue,
             }
         };
@@ -188,6 +201,9 @@ impl<'a> Fx<'_, 'a> {
         };
         let left = shape.has_left.then(|| words.remove(0));
         self.role = Role::Function { left };
+        if shape.has_top {
+            self.top = Top::Begins(words.remove(0));
+        }
         for (&param, v) in def.params.iter().zip(words) {
             let ty = &def.locals[param].ty;
             match (ty.is_scalar(), self.facts.is_addressed[param]) {

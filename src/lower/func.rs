@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Mx;
+use super::top::Top;
 use super::walk::Facts;
 use crate::base::{IndexVec, Span};
 use crate::image::{self, LossId, LossKind, ProgType, ProgramId};
@@ -135,6 +136,8 @@ pub struct Fx<'m, 'a> {
     /// Where the value being computed is wanted, if it is one of memory.
     pub dest: Option<(Value, i32)>,
     pub returns: Returns,
+    /// Where kernel stacks begin.
+    pub top: Top,
     /// An eight-byte slot for single reads.
     word: Option<Slot>,
     /// Slots of values that the current statements need, and those of statements that are done.
@@ -177,6 +180,7 @@ impl<'m, 'a> Fx<'m, 'a> {
             lens: BTreeMap::new(),
             dest: None,
             returns: Returns::Nothing,
+            top: Top::Counted,
             word: None,
             temps: Vec::new(),
             free: Vec::new(),

@@ -32,6 +32,7 @@ mod refuse;
 mod stack;
 mod stmt;
 mod target;
+mod top;
 mod walk;
 mod whiles;
 

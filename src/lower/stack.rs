@@ -4,6 +4,7 @@
 //! holds: a stack that could not be walked or kept is counted, and its value is a hash without frames.
 
 use super::func::Fx;
+use super::top::{self, Top};
 use crate::image::wire::globals;
 use crate::image::{LossKind, MapId, ProgType, Role};
 use crate::ir::{BinOp, Block, Cc, Kind, Size, Value, Var};
@@ -20,14 +21,46 @@ const NOEXIST: i64 = 1;
 const MIX_A: i64 = 0x9e37_79b9_7f4a_7c15_u64 as i64;
 const MIX_B: i64 = 0x6a09_e667_f3bc_c909;
 
+/// Frames of BPF's own before a stack.
+#[derive(Clone, Copy, Debug)]
+enum Own {
+    /// Known, and left out of what the helper yields.
+    Counted(u32),
+    /// Found out at run time, and left out by the helper.
+    Found(Value),
+}
+
+impl Own {
+    /// Frames for which there is to be room.
+    fn room(self) -> u32 {
+        match self {
+            Own::Counted(n) => n,
+            Own::Found(_) => top::FRAMES_BEFORE_MAX,
+        }
+    }
+
+    /// Frames that the helper yields.
+    fn kept(self) -> u32 {
+        match self {
+            Own::Counted(n) => n,
+            Own::Found(_) => 0,
+        }
+    }
+}
+
 impl Fx<'_, '_> {
     /// The stack of the type, as a value in memory.
     pub fn stack(&mut self, ty: StackTy) -> Operand {
         let (dst, off) = self.out(self.size(&Ty::Stack(ty)), "stack");
         let map = self.m.own_map(Role::Stacks(ty));
-        let skip = if ty.space == Space::User { 0 } else { self.own_frames() };
-        let frames = self.temp(8 + 8 * (skip + u32::from(ty.limit)), "frames");
-        let n_bytes = self.walk_stack(ty, frames, skip);
+        let own = match (ty.space, self.top) {
+            (Space::Kernel, Top::Counted) => Own::Counted(self.own_frames()),
+            (Space::Kernel, Top::Begins(top)) => Own::Found(self.frames_before(top)),
+            (Space::User | Space::Any, _) => Own::Counted(0),
+        };
+        let frames = self.temp(8 + 8 * (own.room() + u32::from(ty.limit)), "frames");
+        let n_bytes = self.walk_stack(ty, frames, own);
+        let skip = own.kept();
         // The side map's value is the number of frames, which lies where the last frame was that is left out, and
         // then the frames.
         let value = self.b.add_imm(frames, 8 * i64::from(skip));
@@ -42,15 +75,20 @@ impl Fx<'_, '_> {
 
     /// Walks to behind the first word of `frames`; yields the bytes of the frames that count. There are none
     /// where the task has no such stack: a kernel thread's user stack, the kernel's while user code runs.
-    fn walk_stack(&mut self, ty: StackTy, frames: Value, skip: u32) -> Value {
+    fn walk_stack(&mut self, ty: StackTy, frames: Value, own: Own) -> Value {
         let to = self.b.add_imm(frames, 8);
-        let bytes = 8 * (skip + u32::from(ty.limit));
+        let bytes = 8 * (own.room() + u32::from(ty.limit));
         if bytes <= STACK_BYTES_MAX {
             // Verifier: 5.10 wants memory on the stack initialised here.
             self.clear(to, 0, bytes);
         }
         let size = self.b.iconst(bytes.into());
-        let flags = self.b.iconst(if ty.space == Space::User { USER_STACK } else { 0 });
+        let flags = match own {
+            // The low byte is the number of frames that the helper leaves out.
+            Own::Found(n) => n,
+            Own::Counted(_) => self.b.iconst(if ty.space == Space::User { USER_STACK } else { 0 }),
+        };
+        let skip = own.kept();
         let ctx = self.ctx();
         let r = self.b.call(Helper::GET_STACK, &[ctx, to, size, flags]);
         let left_out = self.b.iconst(8 * i64::from(skip));
@@ -65,7 +103,7 @@ impl Fx<'_, '_> {
 
     /// Frames of BPF's own machinery on top of the stack that a program sees: itself, and what called it. The
     /// helper's own way to leave out frames took them from the limit before 5.18.
-    fn own_frames(&self) -> u32 {
+    pub fn own_frames(&self) -> u32 {
         match self.prog_type {
             ProgType::RawTracepoint | ProgType::Tracing => 2,
             ProgType::Kprobe

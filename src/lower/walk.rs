@@ -33,6 +33,11 @@ impl<'a> Round<'a> {
     }
 }
 
+/// Calls `f` on every expression of a round.
+pub fn round<'a>(round: Round<'a>, f: &mut impl FnMut(&'a Expr)) {
+    round.walk(f, &mut |_| {});
+}
+
 /// Calls `f` on every expression and `g` on every statement of a block.
 pub fn block<'a>(b: &'a Block, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
     for s in &b.stmts {
