@@ -17,6 +17,8 @@ pub struct Arch {
     pub sp: &'static str,
     /// Bytes that a return takes off the stack.
     pub return_pops_bytes: u32,
+    /// How its kernel runs programs of the narrower processor before it.
+    pub narrow: Option<Narrow>,
     /// Bytes from the stack pointer at a function's start to its first argument on the stack.
     pub stack_args_at: u32,
     pub page_bytes: u32,
@@ -28,6 +30,14 @@ pub struct Arch {
     pub usdt_place: fn(&str) -> Option<super::usdt::Place>,
     /// System calls by name, in the order of their names.
     pub syscalls: &'static [(&'static str, u32)],
+}
+
+/// What tells code of half the width by its registers, and how it differs.
+#[derive(Debug)]
+pub struct Narrow {
+    pub reg: &'static str,
+    pub value: i64,
+    pub return_pops_bytes: u32,
 }
 
 /// x86_64 (arch/x86/include/asm/ptrace.h; the System V ABI for arguments).
@@ -64,6 +74,8 @@ pub static X86_64: Arch = Arch {
     ip: "ip",
     sp: "sp",
     return_pops_bytes: 8,
+    // `__USER32_CS` (arch/x86/include/asm/segment.h).
+    narrow: Some(Narrow { reg: "cs", value: 0x23, return_pops_bytes: 4 }),
     // The return address lies between.
     stack_args_at: 8,
     page_bytes: 4096,

@@ -27,6 +27,7 @@ pub const FEATURES: &[Feature] = &[
     ("long-keys", || kernel_at_least("5.11")),
     ("kprobe-multi", kprobe_multi),
     ("uprobe-multi", || kernel_at_least("6.6")),
+    ("programs-32", || has_symbol("compat_start_thread")),
     ("write-user", write_user),
     // Stacks at the start of a function of user code that do not lack its caller.
     ("uprobe-callers", || kernel_at_least("6.11")),

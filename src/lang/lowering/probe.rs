@@ -3,7 +3,7 @@
 use super::folded;
 use super::machine::user_symbol;
 use crate::image::{Attach, When};
-use crate::ir::{BinOp, Kind, Size, UnOp, Value};
+use crate::ir::{BinOp, Cc, Kind, Size, UnOp, Value};
 use crate::isa::Helper;
 use crate::isa::usdt::{Place, UsdtArg};
 use crate::lang::probes::{Ctx, Point, Provider, UserRegs};
@@ -108,13 +108,20 @@ pub fn frame(cx: &mut dyn LowerCx) -> Operand {
         return Operand::Val(cx.b().un(UnOp::Zext32, number));
     }
     match cx.probe().ctx.clone() {
-        Ctx::Regs { when, .. } => {
+        Ctx::Regs { when, user, .. } => {
             let sp = register(cx, arch.sp);
-            let taken_off = match when {
-                When::Entry => 0,
-                When::Return => i64::from(arch.return_pops_bytes),
+            if when == When::Entry {
+                return Operand::Val(sp);
+            }
+            let wide = cx.b().add_imm(sp, -i64::from(arch.return_pops_bytes));
+            let Some(narrow) = arch.narrow.as_ref().filter(|_| user == UserRegs::User) else {
+                return Operand::Val(wide);
             };
-            Operand::Val(cx.b().add_imm(sp, -taken_off))
+            let (mode, value) = (register(cx, narrow.reg), cx.b().iconst(narrow.value));
+            let is_narrow = cx.b().cmp(Cc::Eq, mode, value);
+            let less = i64::from(arch.return_pops_bytes - narrow.return_pops_bytes);
+            let less = cx.b().bin_imm(BinOp::Mul, is_narrow, less);
+            Operand::Val(cx.b().bin(BinOp::Add, wide, less))
         }
         Ctx::None
         | Ctx::Record(_)
