@@ -203,10 +203,9 @@ impl<'a> Fx<'_, 'a> {
         self.b.enter(done);
     }
 
-    /// `@m[k] = v`
+    /// `@m[k] = v`; the value is computed before the key, which shows where one of them changes what the other reads.
     pub fn set_map(&mut self, map: MapId, key: Option<&'a Expr>, value: &'a Expr) {
         let def = self.map_def(map);
-        let key = self.key(map, key);
         let in_place = matches!(def.storage, Storage::Global | Storage::PercpuArray | Storage::Thread);
         if in_place && value.ty.is_scalar() {
             let v = self.val(value);
@@ -217,6 +216,7 @@ impl<'a> Fx<'_, 'a> {
         }
         let slot = self.temp(value_bytes(&def.value, &self.m.types), "map value");
         self.expr_to(value, slot, 0, Tails::Any);
+        let key = self.key(map, key);
         self.put_element(map, key, slot, &def.value);
     }
 
