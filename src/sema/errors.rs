@@ -11,6 +11,11 @@ impl Diags {
         self.push(near(d, name, known, ""));
     }
 
+    /// A name that is known as something else.
+    pub fn unknown_name_but(&mut self, span: Span, name: &str, hint: String) {
+        self.push(Diag::error(&codes::UNKNOWN_NAME, span, format!("unknown name {name}")).hint(hint));
+    }
+
     /// A constant that no kernel keeps in its BTF and that is not the same everywhere.
     pub fn differs_by_kernel(&mut self, span: Span, name: &str) {
         let message = format!("{name} differs between kernels, and this one does not tell it");

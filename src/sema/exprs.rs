@@ -7,6 +7,7 @@ use super::convert::{self, as_int, boolean, error, int, string};
 use super::guards::{self, Guard};
 use super::{Checker, hir, ops, types};
 use crate::base::Span;
+use crate::lang::aggs;
 use crate::lang::builtins::{self, numbered};
 use crate::lang::probes::{Ctx, row};
 use crate::syntax::ast::{self, ExprKind as A, Fix, IncDec, UnOp};
@@ -130,8 +131,17 @@ impl Checker<'_> {
         if let Some(value) = self.constant(name, span) {
             return value;
         }
-        let known = builtins::all().map(|r| r.name);
-        self.unknown_word(name, span, known);
+        if self.body.has_missed(name) {
+            return error(span);
+        }
+        if self.body.find(name).is_some() {
+            self.diags.unknown_name_but(span, name, format!("did you mean ${name}?"));
+        } else if aggs::find(name).is_some() {
+            self.diags.unknown_name_but(span, name, format!("write {name}(…), with its arguments"));
+        } else {
+            let known = builtins::all().map(|r| r.name);
+            self.unknown_word(name, span, known);
+        }
         error(span)
     }
 

@@ -10,7 +10,7 @@ use crate::expand::shown;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::LocalId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What belongs to the body being checked.
 pub struct Body {
@@ -23,6 +23,8 @@ pub struct Body {
     pub n_loops: u32,
     /// How often the place is repeated by the `unroll`s around it.
     pub n_unrolled: i64,
+    /// Names that were looked for in vain, each reported once.
+    missed: BTreeSet<String>,
 }
 
 impl Default for Body {
@@ -34,6 +36,7 @@ impl Default for Body {
             scopes: Vec::new(),
             n_loops: 0,
             n_unrolled: 1,
+            missed: BTreeSet::new(),
         }
     }
 }
@@ -41,6 +44,16 @@ impl Default for Body {
 impl Body {
     pub fn find(&self, name: &str) -> Option<LocalId> {
         self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+    }
+
+    /// Notes a name that is reported already.
+    pub fn miss(&mut self, name: &str) {
+        self.missed.insert(name.to_owned());
+    }
+
+    /// Whether that was noted of a name.
+    pub fn has_missed(&self, name: &str) -> bool {
+        self.missed.contains(name)
     }
 
     pub fn open(&mut self) {
@@ -107,8 +120,10 @@ impl Checker<'_> {
     /// `$x` as a value.
     pub fn read_local(&mut self, name: &str, span: Span) -> hir::Expr {
         let Some(id) = self.body.find(name) else {
-            let known = self.body.names();
-            self.diags.unknown_variable(span, shown(name), known.iter().map(String::as_str));
+            if self.body.missed.insert(name.to_owned()) {
+                let known = self.body.names();
+                self.diags.unknown_variable(span, shown(name), known.iter().map(String::as_str));
+            }
             return convert::error(span);
         };
         self.mark_read(id);

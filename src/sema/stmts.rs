@@ -7,7 +7,7 @@ use super::convert::{error, int};
 use super::exprs::update_op;
 use super::guards::{self, Guard};
 use super::{Checker, convert, hir};
-use crate::base::Span;
+use crate::base::{Diag, Span, codes};
 use crate::lang::sig::Effect;
 use crate::syntax::ast::{self, Else, ForOver, StmtKind as S};
 use crate::ty::Ty;
@@ -181,6 +181,15 @@ impl Checker<'_> {
             }
             ast::ExprKind::TupleIndex { .. } | ast::ExprKind::Field { .. } => {
                 self.diags.not_a_place(target.span, "tuples, records and structs cannot be changed");
+                None
+            }
+            ast::ExprKind::Ident(name) if !self.is_value_name(name) => {
+                let message = "only variables and maps can be assigned".to_owned();
+                let d = Diag::error(&codes::NOT_A_PLACE, target.span, message);
+                self.diags.push(d.hint(format!("write ${name} for a variable, @{name} for a map")));
+                // What is meant is plain: uses of it are no mistakes of their own.
+                self.body.miss(name);
+                self.expr(value);
                 None
             }
             _ => {

@@ -88,7 +88,11 @@ fn resolve(
         .iter()
         .find(|(name, short, ..)| *name == event.text || (*short == event.text && !short.is_empty()))
     else {
-        let near = nearest(&event.text, events.iter().map(|e| e.0)).map(str::to_owned);
+        if event.is_pattern() {
+            return cx.malformed(provider, "an event is named without wildcards");
+        }
+        let names = events.iter().flat_map(|e| [e.0, e.1]).filter(|n| !n.is_empty());
+        let near = nearest(&event.text, names).map(str::to_owned);
         return cx.missing(event.span, format!("there is no event {}", event.text), near);
     };
     let period = match count.map(|c| (c.text.parse::<u64>(), c.span)) {

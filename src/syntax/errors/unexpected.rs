@@ -33,6 +33,9 @@ pub fn unexpected(diags: &mut Diags, input: &Input, tokens: &[Lexed], error: &Pa
     if site.reported_already() {
         return;
     }
+    if site.follows_another(diags) {
+        return;
+    }
     let d = site.special().unwrap_or_else(|| site.general());
     let again = diags.list.last().is_some_and(|l| l.span == d.span);
     if !again {
@@ -117,6 +120,22 @@ impl Site<'_> {
         }
     }
 
+    /// The parser stumbled in this statement before: what it skipped then may have been the end of a block's head.
+    fn follows_another(&self, diags: &Diags) -> bool {
+        let end = self.tokens.get(self.at).map_or(self.after_last(), |t| self.input.span(t.lo, t.hi));
+        let start = self.tokens.get(self.start_of_statement()).map_or(end, |t| self.input.span(t.lo, t.hi));
+        let is_near = |s: Span| s.file == end.file && s.lo >= start.lo && s.lo < end.lo;
+        diags.list.iter().rev().any(|d| *d.code == codes::SYNTAX && is_near(d.span))
+    }
+
+    /// Its first token.
+    fn start_of_statement(&self) -> usize {
+        self.tokens[..self.at]
+            .iter()
+            .rposition(|t| matches!(t.kind, Token::Semi | Token::LBrace | Token::RBrace))
+            .map_or(0, |i| i + 1)
+    }
+
     /// The `)` of a `for (;;)`, which was reported at its `;` or before.
     fn ends_c_for(&self) -> bool {
         let Some(open) = self.open_bracket().filter(|_| self.found() == Some(Token::RParen)) else {
@@ -138,6 +157,7 @@ impl Site<'_> {
             .or_else(|| self.call_without_parens())
             .or_else(|| self.unclosed())
             .or_else(|| self.word())
+            .or_else(|| self.body_without_braces())
             .or_else(|| self.definition())
     }
 
@@ -324,10 +344,7 @@ impl Site<'_> {
 
     /// The statement starts with a word that is nearly a keyword, or one of another language.
     fn word(&self) -> Option<Diag> {
-        let start = self.tokens[..self.at]
-            .iter()
-            .rposition(|t| matches!(t.kind, Token::Semi | Token::LBrace | Token::RBrace))
-            .map_or(0, |i| i + 1);
+        let start = self.start_of_statement();
         let first = self.tokens.get(start).filter(|t| t.kind == Token::Ident);
         let before = self.before().filter(|t| t.kind == Token::Ident);
         for t in [first, before, self.tokens.get(self.at)].into_iter().flatten() {
@@ -344,10 +361,31 @@ impl Site<'_> {
                 && let Some(word) = nearest(text, KEYWORDS.iter().copied())
             {
                 let d = Diag::error(&codes::SYNTAX, span, format!("unexpected `{text}`"));
-                return Some(d.hint(format!("did you mean `{word}`")));
+                return Some(d.hint(format!("did you mean `{word}`?")));
             }
         }
         None
+    }
+
+    /// `if (c) f();`
+    fn body_without_braces(&self) -> Option<Diag> {
+        let head = self.tokens.get(self.start_of_statement())?;
+        let is_head =
+            matches!(head.kind, Token::If | Token::While | Token::For | Token::Unroll | Token::Else);
+        let starts = matches!(
+            self.found()?,
+            Token::Ident | Token::Var | Token::Map | Token::Return | Token::Break | Token::Continue
+        );
+        if !is_head
+            || !starts
+            || !self.expects("{")
+            || self.open_bracket().is_some_and(|i| self.kind(i) != Some(Token::LBrace))
+        {
+            return None;
+        }
+        let word = self.text(head);
+        let d = self.error(format!("expected `{{` after the head of `{word}`, found {}", self.shown()));
+        Some(d.hint("its body stands in braces: { … }"))
     }
 
     fn definition(&self) -> Option<Diag> {
