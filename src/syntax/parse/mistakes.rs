@@ -205,8 +205,8 @@ fn words() {
         "begin { fi (x) { print(1); } esle { print(2); } exit() }",
         &["unexpected `fi` @ fi", "unexpected `esle` @ esle"],
     );
-    assert_eq!(hint("begin { retrun 1; }"), "did you mean `return`");
-    assert_eq!(hint("begin { whiel (1) { } }"), "did you mean `while`");
+    assert_eq!(hint("begin { retrun 1; }"), "did you mean `return`?");
+    assert_eq!(hint("begin { whiel (1) { } }"), "did you mean `while`?");
     assert_eq!(hint("begin { if (x) { a; } elif (y) { b; } }"), "write `else if`");
     assert_eq!(hint("begin { foreach ($x : @) { } exit(); }"), "write `for ($kv : @map) { … }`");
     assert_eq!(hint("begin { $x = a and b; }"), "write `&&`");
