@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use expectrl::session::OsSession;
 
 const PROMPT: &str = "awl> ";
+/// The editor takes the terminal: it asks.
+const ASKS: &[u8] = b"\x1b[?2004h";
+/// The editor gives the terminal back: it has taken a line.
+const TAKEN: &[u8] = b"\x1b[?2004l";
 /// Nothing takes longer, even in a slow guest.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A prompt that stays for so long is one that waits.
@@ -27,6 +31,9 @@ pub struct Terminal {
     seen: String,
     /// The start of an escape sequence or character whose rest has not come.
     rest: Vec<u8>,
+    /// Whether the editor waits for keys, and whether it has taken a line since the last were typed.
+    asks: bool,
+    has_taken: bool,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -55,12 +62,20 @@ impl Terminal {
         command.envs(variables.iter().copied());
         let mut session = OsSession::spawn(command).expect("a pseudo-terminal");
         session.get_process_mut().set_window_size(80, 24).expect("a size");
-        Terminal { session, seen: String::new(), rest: Vec::new(), _alone: alone }
+        Terminal {
+            session,
+            seen: String::new(),
+            rest: Vec::new(),
+            asks: false,
+            has_taken: true,
+            _alone: alone,
+        }
     }
 
     /// Types a text and Enter; what is shown until the next prompt waits.
     pub fn answer(&mut self, text: &str) -> String {
         self.keys(&format!("{text}\r"));
+        self.has_taken = false;
         self.prompt()
     }
 
@@ -100,21 +115,23 @@ impl Terminal {
 
     /// Waits for an empty prompt; what was shown.
     pub fn prompt(&mut self) -> String {
-        self.until("an empty prompt", |seen| seen.trim_end_matches('\n').ends_with(PROMPT))
+        self.until("an empty prompt", |t| {
+            t.has_taken && t.asks && t.seen.trim_end_matches('\n').ends_with(PROMPT)
+        })
     }
 
     /// Waits until the text has come; what was shown.
     pub fn until_shows(&mut self, text: &str) -> String {
-        self.until(text, |seen| seen.contains(text))
+        self.until(text, |t| t.seen.contains(text))
     }
 
-    fn until(&mut self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+    fn until(&mut self, what: &str, holds: impl Fn(&Terminal) -> bool) -> String {
         let end = Instant::now() + TIMEOUT;
         let mut last_news = Instant::now();
         loop {
             if self.read() > 0 {
                 last_news = Instant::now();
-            } else if holds(&self.seen) && last_news.elapsed() >= QUIET {
+            } else if holds(self) && last_news.elapsed() >= QUIET {
                 return self.seen.clone();
             } else {
                 std::thread::sleep(Duration::from_millis(5));
@@ -130,7 +147,11 @@ impl Terminal {
         self.rest.extend(&bytes[..n]);
         let (text, used) = plain(&self.rest);
         self.seen.push_str(&text);
-        self.rest.drain(..used);
+        let used: Vec<u8> = self.rest.drain(..used).collect();
+        for marker in used.windows(ASKS.len()).filter(|w| *w == ASKS || *w == TAKEN) {
+            self.asks = marker == ASKS;
+            self.has_taken |= marker == TAKEN;
+        }
         n
     }
 
