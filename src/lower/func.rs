@@ -12,6 +12,7 @@ use super::walk::Facts;
 use crate::base::{IndexVec, Span};
 use crate::image::{self, LossId, LossKind, ProgType, ProgramId};
 use crate::ir::{self, Block, Builder, Cc, Kind, Off, Size, Slot, Value, Var};
+use crate::lang::probes::is_user_side;
 use crate::lang::traits::{Operand, ReadSpace};
 use crate::sema::hir::{self, LocalId};
 use crate::ty::{Space, StructOrigin, Ty};
@@ -198,7 +199,7 @@ impl<'m, 'a> Fx<'m, 'a> {
         match space {
             Space::Kernel => ReadSpace::Kernel,
             Space::User => ReadSpace::User,
-            Space::Any if super::probe::is_user_side(self.probe) => ReadSpace::User,
+            Space::Any if is_user_side(&self.probe.points) => ReadSpace::User,
             Space::Any => ReadSpace::Kernel,
         }
     }

@@ -11,7 +11,7 @@ use crate::image::wire::globals;
 use crate::image::{Attach, Program};
 use crate::ir::{self, BinOp, Cc, Kind, Size, Value};
 use crate::isa::Helper;
-use crate::lang::probes::{Ctx, Point, Provider, UserRegs};
+use crate::lang::probes::{Ctx, Point, Provider};
 use crate::lang::traits::Operand;
 use crate::sema::hir;
 use std::rc::Rc;
@@ -51,19 +51,6 @@ pub fn lower<'a>(m: &mut Mx<'a>, probe: &'a hir::Probe) {
     f.run_block(&probe.body);
     let func = f.finish();
     m.entries.push(ir::Entry { program, func });
-}
-
-/// Whether pointers of no known space point to user memory here.
-pub fn is_user_side(probe: &hir::Probe) -> bool {
-    match probe.points.first().map(|p| &p.ctx) {
-        Some(Ctx::Regs { user, .. }) => *user == UserRegs::User,
-        Some(Ctx::SysEnter(_) | Ctx::SysExit(_) | Ctx::Usdt(_)) => true,
-        Some(Ctx::Record(_)) => probe.points.iter().all(|p| match &p.attach {
-            Attach::Tracepoint { category, .. } => category == "syscalls",
-            _ => false,
-        }),
-        Some(Ctx::None | Ctx::BtfArgs { .. } | Ctx::RawArgs | Ctx::Iter(_) | Ctx::Perf) | None => false,
-    }
 }
 
 /// A C identifier, unique in the image, whose start tells the probe from others.

@@ -12,6 +12,13 @@ impl Checker<'_> {
         if e.ty.is_error() || to.is_error() {
             return error(span);
         }
+        let to = match to {
+            // What the number is, this probe knows: another that reads it from a map might not.
+            Ty::Ptr { to, space: Space::Any } if is_number(&e.ty) => {
+                Ty::Ptr { to, space: self.plain_space() }
+            }
+            to => to,
+        };
         // Bytes, where the cast wants bytes: an array of characters is not cut at its NUL.
         let e = if matches!(to, Ty::Int { .. } | Ty::Array { .. }) { convert::place_of(e) } else { e };
         if let (Ty::Int { .. }, Ty::Array { .. }) = (&e.ty, &to) {

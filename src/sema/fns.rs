@@ -5,6 +5,7 @@
 
 use super::attach::Group;
 use super::convert::{self, error};
+use super::infer::Slot;
 use super::locals::Body;
 use super::{Checker, Current, hir};
 use crate::base::{Diag, Idx, IndexVec, Span, codes};
@@ -23,10 +24,22 @@ const PARAMS_MAX: usize = 32;
 pub struct Head {
     name: String,
     span: Span,
-    params: Vec<Ty>,
-    ret: Ty,
+    params: Vec<Slot>,
+    ret: Slot,
     /// The functions that it calls, as this round found them.
     calls: Vec<(FnId, Span)>,
+}
+
+impl Head {
+    fn result(&self) -> Ty {
+        self.ret.ty().unwrap_or(Ty::Error)
+    }
+
+    /// Ends a round; true if it found something new.
+    pub fn end_round(&mut self) -> bool {
+        let params = self.params.iter_mut().fold(false, |changed, p| p.pointed.end_round() | changed);
+        self.ret.pointed.end_round() | params
+    }
 }
 
 impl Checker<'_> {
@@ -44,12 +57,12 @@ impl Checker<'_> {
             let message = format!("a function has at most {PARAMS_MAX} parameters");
             self.diags.bad_argument(f.params[PARAMS_MAX].0.span, message);
         }
-        let params = f.params.iter().map(|(_, ty)| self.value_type(ty, "a parameter")).collect();
+        let params = f.params.iter().map(|(_, ty)| Slot::fixed(self.value_type(ty, "a parameter"))).collect();
         let ret = match self.type_of(&f.ret) {
             Ty::Void => Ty::Void,
             _ => self.value_type(&f.ret, "a result"),
         };
-        self.fns.push(Head { name, span, params, ret, calls: Vec::new() });
+        self.fns.push(Head { name, span, params, ret: Slot::fixed(ret), calls: Vec::new() });
     }
 
     /// A type that values can have.
@@ -83,19 +96,24 @@ impl Checker<'_> {
     }
 
     fn fn_body(&mut self, id: FnId, group: usize, f: &ast::Func) -> Func {
-        let Head { params: types, ret, span, .. } = self.fns[id.index()].clone();
+        let (span, ret) = (self.fns[id.index()].span, self.fns[id.index()].result());
         let (points, ctx, provider) = (Vec::new(), Ctx::None, Provider::Begin);
         self.probe = Current { group, provider, points, ctx, is_ghost: false, within: Some(id) };
         self.body = Body::default();
         self.body.open();
         let mut params = Vec::new();
-        for ((name, _), ty) in f.params.iter().zip(types) {
-            let local = self.new_local(name, (!ty.is_error()).then_some(ty));
+        for (i, (name, _)) in f.params.iter().enumerate() {
+            let slot = self.fns[id.index()].params[i].clone();
+            let local = self.new_param(name, slot);
             self.mark_read(local);
             self.mark_assigned(local);
             params.push(local);
         }
         let body = self.block(&f.body);
+        // What the body assigns counts as what is handed over.
+        for (i, local) in params.iter().enumerate() {
+            self.fns[id.index()].params[i].pointed = self.pointed_of(*local);
+        }
         self.body.close();
         if ret != Ty::Void && !ret.is_error() && !always_returns(&body) {
             let message = format!("{} may end without returning a value", f.name.name);
@@ -108,8 +126,12 @@ impl Checker<'_> {
 
     /// `return e` in a function.
     pub fn fn_result(&mut self, id: FnId, value: Option<&ast::Expr>, span: Span) -> Option<Expr> {
-        let Head { ret, name, .. } = self.fns[id.index()].clone();
+        let (name, ret) = (self.fns[id.index()].name.clone(), self.fns[id.index()].result());
         let value = value.map(|e| self.expr(e));
+        if let Some(value) = &value {
+            let pointed = self.fns[id.index()].ret.pointed;
+            self.fns[id.index()].ret.pointed = self.point(&format!("what {name}() returns"), pointed, value);
+        }
         match (value, ret) {
             (None, Ty::Void | Ty::Error) => None,
             (None, ret) => {
@@ -139,7 +161,8 @@ impl Checker<'_> {
 
     /// `f(…)` of a function of the script.
     pub fn call_of_fn(&mut self, func: FnId, args: &[Arg], span: Span) -> Expr {
-        let Head { name, params, ret, .. } = self.fns[func.index()].clone();
+        let (name, ret) = (self.fns[func.index()].name.clone(), self.fns[func.index()].result());
+        let params = self.fns[func.index()].params.clone();
         if let Some(caller) = self.probe.within {
             self.fns[caller.index()].calls.push((func, span));
         }
@@ -154,8 +177,12 @@ impl Checker<'_> {
             return error(span);
         }
         let what = format!("a parameter of {name}()");
-        let fit = |(value, ty): (Expr, &Ty)| self.fit_declared(&what, ty, value);
-        let args: Vec<Expr> = values.into_iter().zip(&params).map(fit).collect();
+        let mut args = Vec::new();
+        for (i, (value, param)) in values.into_iter().zip(&params).enumerate() {
+            let pointed = self.fns[func.index()].params[i].pointed;
+            self.fns[func.index()].params[i].pointed = self.point(&what, pointed, &value);
+            args.push(self.fit_declared(&what, &param.ty().unwrap_or(Ty::Error), value));
+        }
         if ret.is_error() || args.iter().any(|a| a.ty.is_error()) {
             return error(span);
         }

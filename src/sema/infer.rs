@@ -4,6 +4,7 @@
 //! a round types only widen; what a round has found is what the next one reads, so that the order of statements
 //! does not matter once a round has found nothing new.
 
+use super::spaces::Pointed;
 use super::types::join;
 use crate::base::Span;
 use crate::ty::Ty;
@@ -33,6 +34,8 @@ pub struct Slot {
     then: Option<Ty>,
     /// Given by a declaration or by a map of the session: never widens.
     fixed: bool,
+    /// Where it points, if it is a declared pointer.
+    pub pointed: Pointed,
     /// The last round found another type than the one before.
     unsettled: bool,
 }
@@ -53,6 +56,7 @@ impl Slot {
             first: None,
             then: Some(ty),
             fixed: true,
+            pointed: Pointed::default(),
             unsettled: false,
         }
     }
@@ -67,6 +71,9 @@ impl Slot {
 
     /// The type as far as it is known.
     pub fn ty(&self) -> Option<Ty> {
+        if self.fixed {
+            return self.then.as_ref().map(|ty| self.pointed.typed(ty));
+        }
         self.then.clone().or_else(|| self.now())
     }
 
@@ -123,7 +130,7 @@ impl Slot {
     /// Ends a round; true if it found another type than the one before.
     pub fn end_round(&mut self, round: u32) -> bool {
         if self.fixed {
-            return false;
+            return self.pointed.end_round();
         }
         let mut now = self.now();
         if round >= ROUNDS_FRESH

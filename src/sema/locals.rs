@@ -4,6 +4,7 @@
 //! what a declaration says is not widened.
 
 use super::infer::{Firm, Slot};
+use super::spaces::Pointed;
 use super::{Checker, convert, hir, types};
 use crate::base::{IndexVec, Span};
 use crate::expand::shown;
@@ -93,6 +94,20 @@ impl Checker<'_> {
         id
     }
 
+    /// A parameter of a function, as far as its calls are known.
+    pub fn new_param(&mut self, var: &ast::Ident, slot: Slot) -> LocalId {
+        let id = self.new_local(var, None);
+        if !slot.ty().is_none_or(|ty| ty.is_error()) {
+            *self.var_slot(id) = slot;
+        }
+        id
+    }
+
+    /// What is known of where a declared pointer points.
+    pub fn pointed_of(&mut self, id: LocalId) -> Pointed {
+        self.var_slot(id).pointed
+    }
+
     fn var_slot(&mut self, id: LocalId) -> &mut Slot {
         let key = (self.probe.group, self.body.locals[id].span);
         self.vars.entry(key).or_default()
@@ -140,6 +155,8 @@ impl Checker<'_> {
         let name = format!("${}", self.body.locals[id].name);
         let have = self.var_slot(id).ty();
         if self.var_slot(id).is_fixed() {
+            let pointed = self.var_slot(id).pointed;
+            self.var_slot(id).pointed = self.point(&name, pointed, &value);
             let have = have.unwrap_or(Ty::Error);
             return self.fit_declared(&name, &have, value);
         }

@@ -31,6 +31,7 @@ mod maps;
 mod names;
 mod ops;
 mod settings;
+mod spaces;
 mod stmts;
 #[cfg(test)]
 mod tests;
@@ -215,7 +216,8 @@ impl<'a> Checker<'a> {
             let maps_changed = self.maps.end_round(round);
             let vars_changed =
                 self.vars.values_mut().fold(false, |changed, slot| slot.end_round(round) | changed);
-            let is_settled = !(maps_changed || vars_changed);
+            let fns_changed = self.fns.iter_mut().fold(false, |changed, head| head.end_round() | changed);
+            let is_settled = !(maps_changed || vars_changed || fns_changed);
             if !is_settled && round == ROUNDS_MAX {
                 self.report_unsettled();
             }

@@ -160,6 +160,19 @@ pub enum UserRegs {
     User,
 }
 
+/// Whether pointers of no known space point to user memory in a probe on these points.
+pub fn is_user_side(points: &[Point]) -> bool {
+    match points.first().map(|p| &p.ctx) {
+        Some(Ctx::Regs { user, .. }) => *user == UserRegs::User,
+        Some(Ctx::SysEnter(_) | Ctx::SysExit(_) | Ctx::Usdt(_)) => true,
+        Some(Ctx::Record(_)) => points.iter().all(|p| match &p.attach {
+            Attach::Tracepoint { category, .. } => category == "syscalls",
+            _ => false,
+        }),
+        Some(Ctx::None | Ctx::BtfArgs { .. } | Ctx::RawArgs | Ctx::Iter(_) | Ctx::Perf) | None => false,
+    }
+}
+
 /// The probe around a call, for rows.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbeView<'a> {
