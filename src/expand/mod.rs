@@ -12,6 +12,7 @@ mod files;
 mod imports;
 mod library;
 mod macros;
+mod outlive;
 mod params;
 mod substitute;
 
@@ -74,6 +75,7 @@ pub fn expand_onto(
     let mut items = without_macros(items, sources, &mut budget, &mut diags);
     // After the macros, so that `str(x)` of a macro sees that its `x` is a parameter.
     items.iter_mut().for_each(|item| params::replace(item, args, &mut diags));
+    items.iter_mut().for_each(|item| outlive::declare(item, &mut diags));
     (Expanded { script: Script { items, ..script }, defs }, diags)
 }
 

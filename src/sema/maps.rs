@@ -126,6 +126,12 @@ impl Maps {
         changed
     }
 
+    /// Takes maps that are assigned what nothing is known of for maps of numbers; true if there were such.
+    pub fn presume_numbers(&mut self) -> bool {
+        let assigned = self.list.iter_mut().filter(|m| m.is_assigned);
+        assigned.fold(false, |any, map| map.value.presume(&Ty::I64) | any)
+    }
+
     /// Key and value, as far as they are known.
     pub fn types(&self, id: MapId) -> (Option<Ty>, Ty) {
         let map = &self.list[id];

@@ -83,7 +83,7 @@ pub fn check(
     if !cx.config.session {
         leaks::warn(script, &mut diags);
     }
-    let (probes, fns) = cx.rounds(script, &groups);
+    let (probes, fns) = cx.rounds(script, &groups, diags.has_errors());
     diags.append(std::mem::take(&mut cx.diags));
     if probes.is_empty() && !diags.has_errors() {
         let d = Diag::error(&codes::NO_PROBES, Span::none(), "the script has no probes to attach");
@@ -192,9 +192,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks all bodies until their types are settled.
-    fn rounds(&mut self, script: &ast::Script, groups: &[Group]) -> Bodies {
-        let mut has_presumed = false;
+    /// Checks all bodies until their types are settled. Where errors are known, no type is presumed: what is unknown
+    /// may be so by them.
+    fn rounds(&mut self, script: &ast::Script, groups: &[Group], has_errors: bool) -> Bodies {
+        let mut has_presumed = has_errors;
         for round in 0.. {
             self.diags = Diags::default();
             self.told.clear();
@@ -221,11 +222,12 @@ impl<'a> Checker<'a> {
             if !is_settled && round == ROUNDS_MAX {
                 self.report_unsettled();
             }
-            // `let $x; $x += 2`: what is known of a variable by itself alone is a number.
+            // `let $x; $x += 2` and `@x = @x | 2`: what is known by itself alone is a number.
             if is_settled && !has_presumed && round < ROUNDS_MAX && !self.diags.has_errors() {
                 has_presumed = true;
                 let presumed = |any, slot: &mut Slot| slot.presume(&Ty::I64) | any;
-                if self.vars.values_mut().fold(false, presumed) {
+                let maps_presumed = self.maps.presume_numbers();
+                if self.vars.values_mut().fold(maps_presumed, presumed) {
                     continue;
                 }
             }

@@ -146,7 +146,7 @@ fn variables_widen_and_have_scopes() {
     assert_eq!(locals("begin { let $x: uint8 = 7; $x++; print($x); }"), ["$x: uint8"]);
     assert_eq!(locals("begin { $s = \"a\"; $s = \"abc\"; print($s); }"), ["$s: string[4]"]);
     assert_eq!(locals("begin { let $x; if (1) { $x = pid; } print($x); }"), ["$x: uint32"]);
-    assert_eq!(codes("begin { if (1) { $x = 1; print($x); } print($x); }"), ["E0202"]);
+    assert_eq!(codes("begin { if (1) { let $x = 1; print($x); } print($x); }"), ["E0202"]);
     assert_eq!(codes("begin { let $x = 1; let $x = 2; print($x); }"), ["E0207"]);
     assert_eq!(codes("begin { $x = 1; }"), ["W0210"]);
     assert_eq!(codes("begin { $x = 1; $x = \"a\"; print($x); }"), ["E0301"]);
