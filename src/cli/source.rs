@@ -124,6 +124,11 @@ pub const VERIFIER: &str = "verifier";
 /// Variables that are read elsewhere, or tell where a kernel's headers are.
 const OTHER_VARIABLES: &[&str] = &["COLOR", "BTF", "KERNEL_BUILD", "KERNEL_SOURCE", "VMLINUX"];
 
+/// Whether an object is written, which calls no kernel functions.
+fn is_for_object(options: &Options) -> bool {
+    options.emit_elf.is_some() || options.debug.iter().any(|s| s == "elf")
+}
+
 /// What the command line says against the machine's answers.
 fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
     let traceable = match &options.traceable {
@@ -139,7 +144,7 @@ fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
     Ok(Adjusted {
         include_dirs: options.include_dirs.clone(),
         without: options.without.clone(),
-        for_object: options.emit_elf.is_some() || options.debug.iter().any(|s| s == "elf"),
+        for_object: is_for_object(options),
         traceable,
     })
 }
@@ -152,7 +157,10 @@ pub fn world(options: &Options, say: &Say) -> Result<Box<dyn World>, u8> {
         return Ok(Box::new(LinuxWorld::adjusted(adjusted)));
     };
     match SnapshotWorld::open(Path::new(path)) {
-        Ok(world) => Ok(Box::new(world.with_include_dirs(options.include_dirs.clone()))),
+        Ok(world) => {
+            let world = world.with_include_dirs(options.include_dirs.clone()).without(&options.without);
+            Ok(Box::new(if is_for_object(options) { world.without_kfuncs() } else { world }))
+        }
         Err(why) => {
             say.error(&codes::NO_FILE, format!("{path} cannot be used: {why}"), None);
             Err(1)

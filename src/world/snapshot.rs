@@ -79,6 +79,18 @@ impl SnapshotWorld {
         SnapshotWorld { include_dirs, ..self }
     }
 
+    /// The same machine without these features.
+    pub fn without(mut self, features: &[Feature]) -> SnapshotWorld {
+        self.snapshot.features.retain(|f| !features.contains(f));
+        self
+    }
+
+    /// The same, but that programs may not call kernel functions.
+    pub fn without_kfuncs(mut self) -> SnapshotWorld {
+        self.snapshot.kfuncs.clear();
+        self
+    }
+
     /// Opens the file that `awl world` wrote.
     pub fn open(path: &Path) -> Result<SnapshotWorld, String> {
         let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
