@@ -78,6 +78,7 @@ codes! {
     ODD_ARITHMETIC "W0321" "arithmetic that is probably not meant" "A division by zero gives what a division by 1 would, and a shift counts the low six bits of its right side alone.";
     MAP_GROWS "W0322" "map only grows" "The map has an entry for each thread that was seen, and is full after max_map_keys of them: then updates are lost. Delete an entry when its value has been used, or declare the map as lruhash.";
     OUTLIVES "W0323" "variable used after its block" "A variable that is first assigned inside a block ends with it. Older scripts use such variables after the block; that works here, and the variable is 0 or empty where the block was not run. Declare it with let before the block.";
+    MEMBER_LEFT_OUT "W0324" "member left out of an object" "An object is loaded by other kernels than the one it was made on. Of a member that this one lacks no type is known, so that code for it cannot be made: make the object on a kernel that has the member, or with a snapshot of one (awl world FILE, --world FILE).";
     TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
     RETURN "E0340" "wrong return" "A function with a result returns a value of that type on every way through it; one without returns nothing.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";

@@ -76,6 +76,7 @@ fn text(name: &str, bytes: Vec<u8>, say: &Say) -> Result<String, u8> {
 pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
     let mut config = Config {
         unsafe_: options.unsafe_,
+        for_object: is_for_object(options),
         tells_failed_reads: options.more_warnings,
         pid: options.pid,
         has_child: options.command.is_some(),

@@ -37,6 +37,8 @@ pub struct Config {
     /// BTF pointers are read by `probe_read` even where the kernel should allow direct loads: the second try
     /// after its verifier refused a program.
     pub indirect_reads: bool,
+    /// The script becomes an object, which other kernels load, too.
+    pub for_object: bool,
     /// The script becomes part of a session: maps are general, integers 64 bits wide.
     pub session: bool,
     /// Number of the image's first event site (`Image::event_base`).
@@ -67,6 +69,7 @@ impl Default for Config {
             named: Vec::new(),
             unstable: Unstable::default(),
             indirect_reads: false,
+            for_object: false,
             session: false,
             event_base: 0,
             pass: crate::image::wire::globals::RUNNING,

@@ -5,7 +5,7 @@
 //! kernel that loads the program. A branch that this kernel may take is checked like any other code.
 
 use super::{Checker, convert, hir};
-use crate::base::{Diags, Severity, Span, codes};
+use crate::base::{Diag, Diags, Severity, Span, codes};
 use crate::lang::builtins;
 use crate::syntax::ast::{self, Arg, ExprKind as A};
 use crate::syntax::visit::{self, Visitor};
@@ -110,6 +110,7 @@ impl Checker<'_> {
         let member = self.expr(e);
         let said = std::mem::replace(&mut self.diags, outside);
         if lacks_fields_only(&said) {
+            self.leave_out(&said, "has_field() is false on every kernel that loads the object");
             return convert::boolean(false, span);
         }
         self.diags.append(said);
@@ -142,10 +143,20 @@ impl Checker<'_> {
         let checked = check(self);
         let said = std::mem::replace(&mut self.diags, outside);
         if lacks_fields_only(&said) {
+            self.leave_out(&said, "the branch that reads it is not in the object");
             return None;
         }
         self.diags.append(said);
         Some(checked)
+    }
+
+    /// Says what an object does without, because the kernel here cannot tell a member's type.
+    fn leave_out(&mut self, said: &Diags, so: &str) {
+        let Some(d) = said.list.iter().find(|d| d.severity == Severity::Error) else { return };
+        if self.config.for_object {
+            let d = Diag::warning(&codes::MEMBER_LEFT_OUT, d.span, format!("{} here: {so}", d.message));
+            self.diags.push(d.hint("make the object on a kernel that has the member, or with --world"));
+        }
     }
 }
 
