@@ -47,6 +47,16 @@ pub fn render_short(map: &SourceMap, diag: &Diag) -> String {
     emit(map, diag, &config, Color::Never).trim_end().replace('\n', " ")
 }
 
+/// The same, with a line for each use of a macro or an import that brought the text there, innermost first.
+pub fn render_short_chain(map: &SourceMap, diag: &Diag) -> String {
+    let mut lines = render_short(map, diag);
+    for (span, text) in (View { map, excerpts: Vec::new() }).origins(diag.span.origin) {
+        let (file, line, column) = map.place(span);
+        lines.push_str(&format!("\n  {file}:{line}:{column}: {text}"));
+    }
+    lines
+}
+
 fn emit(map: &SourceMap, diag: &Diag, config: &Config, color: Color) -> String {
     let mut view = View { map, excerpts: Vec::new() };
     let shown = view.diagnostic(diag);

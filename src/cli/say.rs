@@ -77,10 +77,10 @@ impl Say {
         self.error(&codes::USAGE, problem.text, problem.hint);
     }
 
-    /// What happens at run time: one line.
+    /// What happens at run time: one line, and one for each macro that its place came from.
     pub fn short(&self, sources: &SourceMap, diag: &Diag) {
         if self.shows(diag.severity) {
-            line(&(render::render_short(sources, diag) + "\n"));
+            line(&(render::render_short_chain(sources, diag) + "\n"));
         }
     }
 }
