@@ -79,6 +79,7 @@ codes! {
     MAP_GROWS "W0322" "map only grows" "The map has an entry for each thread that was seen, and is full after max_map_keys of them: then updates are lost. Delete an entry when its value has been used, or declare the map as lruhash.";
     OUTLIVES "W0323" "variable used after its block" "A variable that is first assigned inside a block ends with it. Older scripts use such variables after the block; that works here, and the variable is 0 or empty where the block was not run. Declare it with let before the block.";
     MEMBER_LEFT_OUT "W0324" "member left out of an object" "An object is loaded by other kernels than the one it was made on. Of a member that this one lacks no type is known, so that code for it cannot be made: make the object on a kernel that has the member, or with a snapshot of one (awl world FILE, --world FILE).";
+    NEEDS_PROCESS "E0325" "needs a process" "Stacks are unwound by tables that are made of the binaries of a process: -p PID, -c COMMAND or --dwarf-pid PID names it.";
     TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
     RETURN "E0340" "wrong return" "A function with a result returns a value of that type on every way through it; one without returns nothing.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";
@@ -117,6 +118,7 @@ codes! {
     READ_FAILED "W0611" "read failed" "Memory of the kernel or of a process could not be read: a wrong address, or a page that is not there; what is read is 0. Told with -k.";
     NO_ELEMENT "W0612" "no such element" "A map was read at a key that it does not have; the value is 0 or empty. Told with -k.";
     ROUNDS_LOST "W0613" "loop ended early" "The kernel does at most 8388608 rounds of a range, or of a while; the rest was left out. Put one loop into another.";
+    STACK_CUT "W0614" "stack cut short" "A stack that is unwound by tables ends early: the process is none that -p, -c or --dwarf-pid names, or is so new, or has mapped code so recently, that its tables were not there yet; the code has no unwind information (made at run time, or built without .eh_frame), or some that awl does not follow; or the stack could not be read.";
     ACTION "W0608" "action failed" "Something that the script asked user space to do did not work.";
     USAGE "E0701" "wrong use" "The command line asks for something that is not possible; awl --help shows what is.";
     PRIVILEGE "E0702" "missing rights" "Tracing needs root, or CAP_BPF and CAP_PERFMON, and a kernel that is not locked down for confidentiality.";

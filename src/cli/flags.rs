@@ -91,6 +91,7 @@ flags! {
     Run: {
         'p' "pid" One("PID"), "trace this process only, and end when it ends";
         'c' "cmd" One("COMMAND"), "run this command, and end when it ends; cpid is its process id";
+        ' ' "dwarf-pid" Many("PID"), "let dw_ustack unwind the stacks of this process, too";
         'i' "interval" One("SECS"), "print all maps every SECS seconds";
         ' ' "test" Nothing, "run the script's test: probes, and say which fail";
         ' ' "bench" Nothing, "run the script's bench: probes, and say how long they take";
@@ -127,7 +128,6 @@ flags! {
     WithoutEffect: {
         'b' "btf" Nothing, "BTF is always used where there is any";
         ' ' "usdt-file-activation" Nothing, "semaphores are always activated";
-        ' ' "dwarf-pid" Many("PID"), "there is no dw_ustack in this version";
         ' ' "verify-llvm-ir" Nothing, "there is no LLVM here; awl's own code is always verified";
     }
 }

@@ -59,6 +59,8 @@ pub struct Options {
     pub patterns: Vec<String>,
     pub pid: Option<u32>,
     pub command: Option<String>,
+    /// `--dwarf-pid`
+    pub dwarf_pids: Vec<u32>,
     pub interval_ms: Option<u64>,
     pub dry_run: bool,
     /// `--test`, `--bench`
@@ -183,6 +185,7 @@ impl Options {
             patterns,
             pid: given.one("pid").as_deref().map(pid).transpose()?,
             command: given.one("cmd"),
+            dwarf_pids: given.many("dwarf-pid").iter().map(|p| pid(p)).collect::<Result<_, _>>()?,
             interval_ms: given.one("interval").as_deref().map(interval_ms).transpose()?,
             dry_run: given.has("dry-run"),
             on_demand: on_demand(given)?,

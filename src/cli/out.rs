@@ -8,6 +8,7 @@ use super::say::{self, Say};
 use crate::base::codes::{self, Code};
 use crate::base::{Diag, Severity, SourceMap, Span};
 use crate::image::Image;
+use crate::image::unwind::Cut;
 use crate::output::json::Json;
 use crate::output::sink::Broken;
 use crate::output::text::Text;
@@ -172,6 +173,7 @@ impl Out {
             | LossCause::Scratch
             | LossCause::DivByZero
             | LossCause::Stack
+            | LossCause::Cut(_)
             | LossCause::Rounds
             | LossCause::NoSuchTask
             | LossCause::Index
@@ -249,6 +251,15 @@ pub fn loss_text(loss: &Loss) -> (&'static Code, String) {
             &codes::ROUNDS_LOST,
             format!("a loop of {probe} ended early, {times}: the kernel does 8388608 rounds"),
         ),
+        LossCause::Cut(cut) => {
+            let why = match cut {
+                Cut::Process => "no DWARF unwind data is available for the process",
+                Cut::Code => "no DWARF unwind data is available for the code",
+                Cut::Rule => "the code's DWARF unwind data is of a kind that is not followed",
+                Cut::Memory => "the stack could not be read",
+            };
+            (&codes::STACK_CUT, format!("{n} stack{s} cut short in {probe}: {why}"))
+        }
         LossCause::Stack => (&codes::STACK_LOST, format!("{n} stack{s} lost in {probe}")),
         LossCause::NoSuchTask => {
             (&codes::NO_SUCH_TASK, format!("comm() of a task that is not there, {times}, in {probe}"))

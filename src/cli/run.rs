@@ -62,7 +62,12 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
         1
     })?;
     let wanted = testing::wanted(options, &image).map_err(|p| usage(&say, p))?;
-    let config = runtime::Config { target, on_demand: options.on_demand, life: Life::Script };
+    let config = runtime::Config {
+        target,
+        dwarf_pids: options.dwarf_pids.clone(),
+        on_demand: options.on_demand,
+        life: Life::Script,
+    };
     let mut session = Session::new(&config).map_err(|e| refuse(&say, options, &e, None))?;
     let (image, added) = match session.add(image.clone(), world.as_ref()) {
         Ok(added) => (image, added),

@@ -80,6 +80,7 @@ pub fn settings(options: &Options, say: &Say) -> Result<Config, u8> {
         tells_failed_reads: options.more_warnings,
         pid: options.pid,
         has_child: options.command.is_some(),
+        has_dwarf_pids: !options.dwarf_pids.is_empty(),
         params: options.params.clone(),
         named: options.named.clone(),
         ..Config::default()

@@ -76,6 +76,11 @@ pub enum Role {
     Scratch,
     /// Frames by 128-bit hash: key 16 bytes, value `u64` n, then `limit` x `u64`.
     Stacks(StackTy),
+    /// What processes have mapped, by process id: values of `unwind::process`. The session fills it.
+    UnwindProcesses,
+    /// Unwind tables of all binaries, one after the other: an array of `unwind::row`, mmapped. The session says how
+    /// long it is, and fills it.
+    UnwindRows,
     /// Constant bytes, one value.
     RoData(Vec<u8>),
 }

@@ -9,6 +9,7 @@ pub mod debug;
 pub mod elf;
 pub mod local;
 pub mod maps;
+pub mod unwind;
 pub mod wire;
 
 pub use attach::{Attach, ProgType, When};
@@ -91,6 +92,7 @@ impl Image {
             | EventKind::System(_)
             | EventKind::Message { .. }
             | EventKind::Unwatch
+            | EventKind::Unwind
             | EventKind::Exit => false,
         };
         let in_code = self.programs.iter().flat_map(|p| &p.relocs).any(|r| is_it(&r.kind));
@@ -205,6 +207,8 @@ pub enum LossKind {
     Rounds,
     /// The frames of a stack could not be stored.
     Stack,
+    /// A stack that is unwound by tables ends before it should.
+    Cut(unwind::Cut),
     /// `comm(pid)` of a task that is not there.
     NoSuchTask,
     /// An index beyond an array's end.

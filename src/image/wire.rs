@@ -44,7 +44,9 @@ pub mod globals {
     pub const TAI_OFFSET: u32 = 56;
     /// `u64`: always 0, which the kernel's verifier does not know.
     pub const ZERO: u32 = 64;
-    pub const BYTES: u32 = 72;
+    /// `u32`: 1 once a program has asked for unwind tables, until the reader lets it ask again.
+    pub const UNWIND_ASKED: u32 = 72;
+    pub const BYTES: u32 = 80;
 }
 
 /// A place in the script that emits records.
@@ -102,6 +104,9 @@ pub enum EventKind {
     },
     /// Takes watchpoints back. Field: the address `u64`.
     Unwatch,
+    /// A stack has ended where nothing is known of the process or its code. Fields: the process id `u32`, and `u64` as
+    /// in `unwind::process::EXEC`.
+    Unwind,
     /// `print(@m); clear(@m)` as one action.
     PrintClear {
         map: MapId,
@@ -119,6 +124,7 @@ impl EventKind {
             | EventKind::Clear { .. }
             | EventKind::Zero { .. }
             | EventKind::Unwatch
+            | EventKind::Unwind
             | EventKind::PrintClear { .. } => true,
             EventKind::Printf(_)
             | EventKind::Errorf(_)

@@ -28,6 +28,8 @@ pub struct Config {
     pub pid: Option<u32>,
     /// `-c` was given.
     pub has_child: bool,
+    /// `--dwarf-pid` was given.
+    pub has_dwarf_pids: bool,
     /// Positional parameters.
     pub params: Vec<String>,
     /// Named parameters: those words after `--` that start with `--`, with what follows their `=`.
@@ -65,6 +67,7 @@ impl Default for Config {
             tells_failed_reads: false,
             pid: None,
             has_child: false,
+            has_dwarf_pids: false,
             params: Vec::new(),
             named: Vec::new(),
             unstable: Unstable::default(),
@@ -90,13 +93,14 @@ pub enum Use {
 /// By feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unstable {
+    pub dw_ustack: Use,
     pub tseries: Use,
     pub typeinfo: Use,
 }
 
 impl Default for Unstable {
     fn default() -> Self {
-        Unstable { tseries: Use::Warned, typeinfo: Use::Refused }
+        Unstable { dw_ustack: Use::Warned, tseries: Use::Warned, typeinfo: Use::Refused }
     }
 }
 
@@ -348,6 +352,15 @@ pub static SETTINGS: &[Setting] = &[
         get: |c| Const::Str(c.run.license.clone()),
     },
     Setting {
+        name: "unstable_dw_ustack",
+        renamed: &[],
+        default: "warn",
+        values: UNSTABLE,
+        doc: "Whether dw_ustack() can be used.",
+        set: |c, v| use_of(v).map(|u| c.unstable.dw_ustack = u).is_some(),
+        get: |c| Const::Str(use_word(c.unstable.dw_ustack).into()),
+    },
+    Setting {
         name: "unstable_tseries",
         renamed: &[],
         default: "warn",
@@ -378,7 +391,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "unstable_import_statement",
     "unstable_macro",
     "unstable_map_decl",
-    "unstable_dw_ustack",
 ];
 
 /// Sets one by its name, in any case and with or without the prefix of the environment's variables.

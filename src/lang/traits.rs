@@ -192,6 +192,8 @@ pub trait LowerCx {
     fn store(&mut self, ty: &Ty, v: Operand, dst: Value, off: i32);
     /// The stack of the given type: walks, hashes and stores the frames, and yields the value in memory.
     fn stack(&mut self, ty: crate::ty::StackTy) -> Operand;
+    /// The same of the user's code, by its call frame information.
+    fn unwound_stack(&mut self, ty: crate::ty::StackTy) -> Operand;
     /// What is kept of the stack with that key: the number of frames, then the frames. Goes to `gone` if nothing is.
     fn stack_frames(&mut self, ty: crate::ty::StackTy, key: Value, gone: crate::ir::Block) -> Value;
     /// Ends the program (for `exit`).

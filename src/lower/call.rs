@@ -282,6 +282,12 @@ impl LowerCx for CallCx<'_, '_, '_> {
         self.f.dest = None;
         v
     }
+    fn unwound_stack(&mut self, ty: crate::ty::StackTy) -> Operand {
+        self.f.dest = self.dest.take();
+        let v = self.f.unwound_stack(ty);
+        self.f.dest = None;
+        v
+    }
     fn stack_frames(&mut self, ty: crate::ty::StackTy, key: Value, gone: crate::ir::Block) -> Value {
         self.f.stack_frames(ty, key, gone)
     }

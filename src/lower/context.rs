@@ -163,10 +163,20 @@ impl Fx<'_, '_> {
 
     /// A register of `struct pt_regs` that the first argument of a raw tracepoint points to.
     fn syscall_reg(&mut self, name: &str) -> Value {
-        let Some(off) = self.m.world.arch().reg(name) else { crate::bug!("no register {name}") };
         let regs = self.raw_arg(0);
-        if self.syscall_hook() == SyscallHook::Btf && self.reads_directly() {
-            let regs = self.b.retype(regs, Kind::Btf);
+        match self.syscall_hook() == SyscallHook::Btf && self.reads_directly() {
+            true => {
+                let regs = self.b.retype(regs, Kind::Btf);
+                self.register_of(regs, name)
+            }
+            false => self.register_of(regs, name),
+        }
+    }
+
+    /// A register of a `struct pt_regs`, which is read directly if the verifier knows it.
+    pub fn register_of(&mut self, regs: Value, name: &str) -> Value {
+        let Some(off) = self.m.world.arch().reg(name) else { crate::bug!("no register {name}") };
+        if self.b.kind(regs) == Kind::Btf {
             return self.b.load(Size::B8, regs, off as i32);
         }
         let at = self.b.add_imm(regs, off.into());

@@ -4,6 +4,7 @@
 //! `map.rs` and the merging of `lang::aggs` expect.
 
 use crate::image::maps::{F_MMAPABLE, F_NO_PREALLOC};
+use crate::image::unwind;
 use crate::image::{Map, MapKind, Role, Schema, Storage, wire};
 use crate::lang::aggs;
 use crate::sema::hir;
@@ -85,6 +86,12 @@ pub fn own(role: Role, hir: &hir::Program, world: &dyn World) -> Map {
             let name = format!(".stacks_{}", crate::ty::print::name(&Ty::Stack(*ty), &hir.types));
             (name, MapKind::Hash, 16, 8 + 8 * u32::from(ty.limit), n, flags)
         }
+        Role::UnwindProcesses => {
+            let flags = sparse_flag(world);
+            let n = if flags == 0 { unwind::PROCESSES_PREALLOCATED_MAX } else { unwind::PROCESSES_MAX };
+            (".unwind_processes".into(), MapKind::Hash, 4, unwind::process::BYTES, n, flags)
+        }
+        Role::UnwindRows => (".unwind_rows".into(), MapKind::Array, 4, unwind::row::BYTES, 0, F_MMAPABLE),
         Role::User(_) | Role::Scratch => crate::bug!("{role:?} is not made here"),
     };
     Map { name, kind, key_size, value_size, max_entries, flags, role }

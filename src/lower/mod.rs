@@ -33,6 +33,7 @@ mod stack;
 mod stmt;
 mod target;
 mod top;
+mod unwind;
 mod walk;
 mod whiles;
 
@@ -71,6 +72,8 @@ struct Mx<'a> {
     local_structs: BTreeMap<StructId, LocalTyId>,
     /// The callback that does nothing, for counting elements.
     pass: Option<ir::FuncId>,
+    /// The functions that find one more frame, by the frames of a stack at most.
+    unwind_steps: BTreeMap<u32, ir::FuncId>,
     /// The script's functions as programs have them.
     fns: BTreeMap<(hir::FnId, ProgramId), ir::FuncId>,
     /// Callbacks of loops so far.
@@ -101,6 +104,7 @@ impl<'a> Mx<'a> {
             losses_at: BTreeMap::new(),
             local_structs: BTreeMap::new(),
             pass: None,
+            unwind_steps: BTreeMap::new(),
             fns: BTreeMap::new(),
             n_callbacks: 0,
         };
@@ -125,7 +129,9 @@ impl<'a> Mx<'a> {
                 | Role::Control
                 | Role::Globals
                 | Role::Scratch
-                | Role::Stacks(_) => {}
+                | Role::Stacks(_)
+                | Role::UnwindProcesses
+                | Role::UnwindRows => {}
             }
         }
         self.load_shown_structs();

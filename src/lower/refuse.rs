@@ -2,7 +2,7 @@
 //! anything is lowered.
 
 use super::stmt::{Way, way_of_range};
-use super::walk;
+use super::{unwind, walk};
 use crate::base::codes;
 use crate::base::{Diag, Diags, IndexVec, Span};
 use crate::image::{MapId, Storage, When};
@@ -10,7 +10,7 @@ use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
 use crate::sema::hir::{Arg, Block, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
-use crate::ty::{StackMode, Ty};
+use crate::ty::{StackMode, StructId, StructKind, Ty, TypeTable};
 use crate::world::{Feature, World};
 
 /// Bytes of a key where keys cannot be big (`MAX_BPF_STACK` limits them before 5.18).
@@ -129,6 +129,7 @@ impl Cx<'_> {
                 "delete" => self.delete(call, e.span),
                 "len" => self.len(call, e.span),
                 "func" => self.func(e.span),
+                "dw_ustack" => self.dw_ustack(e.span),
                 _ => {}
             }
         }
@@ -153,6 +154,24 @@ impl Cx<'_> {
         }
     }
 
+    /// The tables are searched in rounds that the kernel counts, for registers that it must show.
+    fn dw_ustack(&mut self, span: Span) {
+        let features = self.world.features();
+        let has_helpers = [Helper::LOOP, Helper::TASK_PT_REGS].into_iter().all(|h| features.helper(h));
+        let mut types = TypeTable::new();
+        let task = self.world.strukt(&mut types, Some(StructKind::Struct), "task_struct");
+        let mut knows = |name: &str| task.is_some_and(|id| has_member(self.world, &mut types, id, name));
+        if !has_helpers || !unwind::TASK_MEMBERS.into_iter().all(&mut knows) {
+            let what = "this kernel cannot search unwind tables (bpf_loop and bpf_task_pt_regs, 5.17 can)";
+            lacks(
+                self.diags,
+                span,
+                what.into(),
+                "use ustack, on a program that is built with frame pointers",
+            );
+        }
+    }
+
     fn func(&mut self, span: Span) {
         let Some(point) = self.probe.points.first() else { return };
         let is_known = match point.ctx {
@@ -164,6 +183,16 @@ impl Cx<'_> {
             lacks(self.diags, span, what.into(), "attach to one function, or use probe");
         }
     }
+}
+
+/// Whether a struct has the member, also in a struct without a name.
+fn has_member(world: &dyn World, types: &mut TypeTable, id: StructId, name: &str) -> bool {
+    world.load_struct(types, id);
+    let members = types.structs[id].members.clone().unwrap_or_default();
+    members.iter().any(|m| match m.ty {
+        Ty::Struct(inner) if m.name.is_empty() => has_member(world, types, inner, name),
+        _ => m.name == name,
+    })
 }
 
 #[cfg(test)]

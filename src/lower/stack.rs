@@ -116,7 +116,7 @@ impl Fx<'_, '_> {
 
     /// Two lanes of multiply and shift over the frames. Verifier: the place is known in each round, because it
     /// moves by constants from a constant.
-    fn hash_frames(&mut self, value: Value, n_bytes: Value, limit: u32, (dst, off): (Value, i32)) {
+    pub fn hash_frames(&mut self, value: Value, n_bytes: Value, limit: u32, (dst, off): (Value, i32)) {
         let seed_at = self.global(globals::SEED);
         let seed = self.b.load(Size::B8, seed_at, 0);
         let (a, b, at) = (self.b.var(Kind::Int), self.b.var(Kind::Int), self.b.var(Kind::Int));
@@ -162,7 +162,7 @@ impl Fx<'_, '_> {
     }
 
     /// Puts the frames into the side map if they are not there.
-    fn keep_frames(&mut self, map: MapId, (dst, off): (Value, i32), value: Value, n_bytes: Value) {
+    pub fn keep_frames(&mut self, map: MapId, (dst, off): (Value, i32), value: Value, n_bytes: Value) {
         let key = self.b.add_imm(dst, off.into());
         let ptr = self.b.map_ptr(map);
         let found = self.b.call_kind(Helper::MAP_LOOKUP_ELEM, &[ptr, key], Kind::MapValueOrNull);

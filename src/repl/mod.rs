@@ -199,7 +199,12 @@ fn session(options: &Options, say: &Say, waker: &Waker) -> Result<(Option<Sessio
         say.problem(p);
         1
     })?;
-    let config = runtime::Config { target, life: Life::Prompt, on_demand: OnDemand::Benches };
+    let config = runtime::Config {
+        target,
+        dwarf_pids: options.dwarf_pids.clone(),
+        life: Life::Prompt,
+        on_demand: OnDemand::Benches,
+    };
     let refuse = |diags: Vec<Diag>| {
         say.diags(&SourceMap::new(), Diags { list: diags });
         1

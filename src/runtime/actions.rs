@@ -181,6 +181,13 @@ impl Record<'_> {
                 });
             }
             EventKind::Unwatch => self.unwatch(take),
+            EventKind::Unwind => {
+                if let (Some(unwind), [Value::Uint(pid), Value::Uint(exec)]) =
+                    (self.values.session.shared.unwind(), args)
+                {
+                    unwind.borrow_mut().ask(*pid as u32, *exec);
+                }
+            }
             EventKind::Clear { map } => self.change(take, *map, "cleared", |live, schema| live.clear(schema)),
             EventKind::Zero { map } => {
                 self.change(take, *map, "set to zero", |live, schema| live.zero(schema))

@@ -199,6 +199,12 @@ fn open_map(
         Role::Control => {
             return Ok((shared.control().map_or_else(none, |ring| raw(ring.map.as_fd())), None));
         }
+        Role::UnwindProcesses => {
+            return Ok((shared.unwind().map_or_else(none, |u| u.borrow().processes_fd()), None));
+        }
+        Role::UnwindRows => {
+            return Ok((shared.unwind().map_or_else(none, |u| u.borrow().rows_fd()), None));
+        }
         Role::Losses => return Ok((counters.fd().map_or_else(none, raw), None)),
         Role::User(_) => user_map(map)?,
         Role::Stacks(ty) => stacks.find(*ty).cloned(),

@@ -1,6 +1,7 @@
 //! What the session tells its user: one event at a time, in the order in which programs emitted them.
 
 use crate::base::Span;
+use crate::image::unwind::Cut;
 use crate::image::{Image, Schema};
 use crate::value::Value;
 use crate::value::format::Format;
@@ -115,6 +116,8 @@ pub enum LossCause {
     Rounds,
     /// A stack could not be walked or stored.
     Stack,
+    /// A stack that is unwound by tables ends early.
+    Cut(Cut),
     /// `comm(pid)` of a task that is not there.
     NoSuchTask,
     /// An index beyond an array's end; 0 was read.

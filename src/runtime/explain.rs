@@ -61,6 +61,8 @@ impl Clause {
                 Role::Output => shared.output().map(|r| r.map.as_fd().as_raw_fd()),
                 Role::Control => shared.control().map(|r| r.map.as_fd().as_raw_fd()),
                 Role::Losses => self.counters.fd().map(|fd| fd.as_raw_fd()),
+                Role::UnwindProcesses => shared.unwind().map(|u| u.borrow().processes_fd()),
+                Role::UnwindRows => shared.unwind().map(|u| u.borrow().rows_fd()),
                 Role::User(_) | Role::Stacks(_) | Role::Scratch | Role::RoData(_) => None,
             };
             let fd = live.as_ref().map(|m| m.raw_fd()).or(of_session);

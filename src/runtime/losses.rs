@@ -104,6 +104,7 @@ fn cause(kind: &LossKind, image: &Image) -> LossCause {
         LossKind::DivByZero => LossCause::DivByZero,
         LossKind::NoSuchKey(map) => LossCause::NoSuchKey(name(map)),
         LossKind::Stack => LossCause::Stack,
+        LossKind::Cut(cut) => LossCause::Cut(*cut),
         LossKind::Rounds => LossCause::Rounds,
         LossKind::NoSuchTask => LossCause::NoSuchTask,
         LossKind::Index => LossCause::Index,

@@ -26,6 +26,7 @@ mod symbols;
 mod target;
 #[cfg(test)]
 mod tests;
+mod unwind;
 
 pub use clause::ClauseId;
 pub use error::{LoadError, Problem, Refusal};

@@ -23,6 +23,7 @@ use super::stacks::StackMaps;
 use super::stream::{self, Flow};
 use super::symbols::Symbols;
 use super::target::{Target, Watched};
+use super::unwind::{Named, Unwind};
 use crate::attach::{AttachError, Detach};
 use crate::image::wire::globals;
 use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema, Storage};
@@ -39,6 +40,8 @@ use crate::world::World;
 pub struct Config {
     /// `-p` or `-c`
     pub target: Target,
+    /// `--dwarf-pid`
+    pub dwarf_pids: Vec<u32>,
     /// Which points are loaded that run only on demand.
     pub on_demand: OnDemand,
     pub life: Life,
@@ -116,6 +119,7 @@ pub struct Session {
     poller: Poller,
     signals: Signals,
     target: Watched,
+    named: Named,
     on_demand: OnDemand,
     pub(super) stop: Cell<Option<Stop>>,
     /// When events last came; the reader does not sleep for a while after.
@@ -159,6 +163,7 @@ impl Session {
         limits::raise_memlock();
         limits::raise_files(FILES_MIN);
         let target = Watched::start(&config.target).map_err(|e| target_error(&config.target, &e))?;
+        let named = Named::of(&config.target, target.pid(), &config.dwarf_pids);
         let signals = Signals::take(&[libc::SIGINT, libc::SIGTERM, libc::SIGUSR1])
             .map_err(system("signals cannot be taken over"))?;
         let poller = Poller::new().map_err(system("epoll_create1"))?;
@@ -191,6 +196,7 @@ impl Session {
             poller,
             signals,
             target,
+            named,
             on_demand: config.on_demand,
             stop: Cell::new(None),
             last_event: Cell::new(Instant::now()),
@@ -239,8 +245,7 @@ impl Session {
             (None, Life::Script) => self.shared.globals.clone(),
             (None, Life::Prompt) => self.shared.own_globals().map_err(|e| map_error(".globals", &e))?,
         };
-        self.need_rings(&image)?;
-        self.need_processes(&image);
+        self.prepare(&image)?;
         let on_demand = self.on_demand;
         let wanted = |p: &Attach| on_demand.wants(p);
         let attached = |p: &&Attach| !p.is_on_demand();
@@ -334,6 +339,7 @@ impl Session {
                 self.handle(&news)?;
             }
             let n = self.drain(take);
+            self.serve_unwind(take);
             self.unwatch();
             self.tell_losses(take);
             if n > 0 {
@@ -547,6 +553,13 @@ impl Session {
         Flow::Stop
     }
 
+    /// Makes what the image's programs share with those of others.
+    fn prepare(&mut self, image: &Image) -> Result<(), LoadError> {
+        self.need_rings(image)?;
+        self.need_processes(image);
+        self.need_unwind(image)
+    }
+
     /// Watches processes where their symbols will be asked for, and reads ahead what the script wants so. Without the
     /// right to watch, symbols of processes that have ended stay unknown.
     fn need_processes(&self, image: &Image) {
@@ -572,6 +585,31 @@ impl Session {
             let _ = self.poller.add(fd, token::PROCESSES, Trigger::Edge);
         }
         symbols.watch(procs);
+    }
+
+    /// Makes the tables of the processes that are named, where a program searches some.
+    fn need_unwind(&self, image: &Image) -> Result<(), LoadError> {
+        let map_of = |role: Role| image.maps.iter().find(|m| m.role == role);
+        let (Some(processes), Some(rows), None) =
+            (map_of(Role::UnwindProcesses), map_of(Role::UnwindRows), self.shared.unwind())
+        else {
+            return Ok(());
+        };
+        let unwind = Unwind::new((processes, rows), &self.named)?;
+        self.shared.keep_unwind(unwind);
+        Ok(())
+    }
+
+    /// Makes the tables that programs have asked for.
+    fn serve_unwind(&self, take: &mut dyn FnMut(Event)) {
+        let Some(unwind) = self.shared.unwind() else { return };
+        let served = unwind.borrow_mut().serve();
+        if served.may_ask {
+            self.set_everywhere(globals::UNWIND_ASKED, 0);
+        }
+        for text in &served.warnings {
+            take(Event { seq: self.next_seq(), origin: None, body: Body::Warning { text } });
+        }
     }
 
     fn need_rings(&mut self, image: &Image) -> Result<(), LoadError> {

@@ -3,11 +3,12 @@
 //!
 //! Always holds: a ring exists once an image needs it, and every program of the session has the same one.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use super::unwind::Unwind;
 use crate::image::MapKind;
 use crate::image::maps::F_MMAPABLE;
 use crate::image::wire::globals;
@@ -73,12 +74,13 @@ pub struct Shared {
     pub globals: Rc<Memory>,
     output: OnceCell<Ring>,
     control: OnceCell<Ring>,
+    unwind: OnceCell<RefCell<Unwind>>,
 }
 
 impl Shared {
     pub fn new() -> io::Result<Shared> {
         let globals = Rc::new(Memory::new("globals", globals::BYTES as usize)?);
-        Ok(Shared { globals, output: OnceCell::new(), control: OnceCell::new() })
+        Ok(Shared { globals, output: OnceCell::new(), control: OnceCell::new(), unwind: OnceCell::new() })
     }
 
     /// Globals for one clause alone, with the same contents; its gate is shut.
@@ -106,6 +108,16 @@ impl Shared {
     /// Makes the control ring if there is none.
     pub fn need_control(&self) -> io::Result<Fresh> {
         need(&self.control, "control", CONTROL_BYTES)
+    }
+
+    /// The unwind tables, where a clause searches them.
+    pub fn unwind(&self) -> Option<&RefCell<Unwind>> {
+        self.unwind.get()
+    }
+    /// Keeps the unwind tables.
+    pub fn keep_unwind(&self, unwind: Unwind) {
+        // Nobody else sets it: a cell of one thread.
+        let _ = self.unwind.set(RefCell::new(unwind));
     }
 
     pub fn set(&self, field: u32, value: u32) {

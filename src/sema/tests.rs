@@ -399,7 +399,7 @@ fn mistakes_are_told_once_and_all() {
         ("begin { printf(pid); time(1); }", &["E0304", "E0304"]),
         ("begin { hist(1); }", &["E0307"]),
         ("begin { comptime pid; }", &["E0309"]),
-        ("begin { dw_ustack(5); }", &["E0208"]),
+        ("begin { dw_ustack(5); }", &["E0325"]),
     ] {
         assert_eq!(codes(script), want, "{script}");
     }

@@ -6,6 +6,7 @@ pub mod bpf;
 pub mod bpfmap;
 pub mod bpfprogs;
 pub mod btf;
+pub mod cfi;
 pub mod collect;
 pub mod demangle;
 pub mod dwarf;

@@ -65,6 +65,7 @@ const STRUCTS: &[(u32, StructKind, &str, u32, &[Field])] = &[
             ("cpus", "u64x4", 512, None),
             ("name", "*char", 768, None),
             ("ok", "bool", 832, None),
+            ("self_exec_id", "u64", 896, None),
         ],
     ),
     (2, StructKind::Struct, "mm_struct", 64, &[("owner", "*task_struct", 0, None), ("pgd", "u64", 64, None)]),

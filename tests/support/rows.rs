@@ -87,8 +87,9 @@ fn attach(awl: &Path, example: &Example, is_refused: bool) -> Result<(), String>
     for (probe, flag) in [("test:", "--test"), ("bench:", "--bench")] {
         command.args(example.script.starts_with(probe).then_some(flag));
     }
-    // A pid of its own for what reads `cpid`.
-    command.args(example.script.contains("cpid").then_some(["-c", "true"]).into_iter().flatten());
+    // A process of its own for what reads `cpid`, or is about a process that has to be named.
+    let has_process = ["cpid", "dw_ustack"].iter().any(|word| example.script.contains(word));
+    command.args(has_process.then_some(["-c", "true"]).into_iter().flatten());
     let output = command.output().map_err(|e| format!("{}: {e}", awl.display()))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
     match (output.status.code(), is_refused) {

@@ -10,6 +10,7 @@ pub const PROT_READ_WRITE: c_int = 3;
 pub const MAP_PRIVATE_ANONYMOUS: c_int = 0x22;
 pub const MADV_NOHUGEPAGE: c_int = 15;
 pub const AF_INET: c_int = 2;
+pub const SIGUSR2: c_int = 12;
 pub const SOCK_STREAM_NONBLOCK: c_int = 0o4001;
 
 /// `struct sockaddr_in`, port and address in network order.
@@ -47,6 +48,8 @@ unsafe extern "C" {
     pub fn madvise(at: *mut c_void, n_bytes: usize, advice: c_int) -> c_int;
     pub fn malloc(n_bytes: usize) -> *mut c_void;
     pub fn free(at: *mut c_void);
+    pub fn signal(number: c_int, handler: *const c_void) -> *const c_void;
+    pub fn raise(number: c_int) -> c_int;
     pub fn listen(fd: c_int, backlog: c_int) -> c_int;
     pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> c_int;
     pub fn connect(fd: c_int, address: *const SockAddrIn, n_bytes: u32) -> c_int;

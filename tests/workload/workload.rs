@@ -11,6 +11,7 @@
 //! It stands alone, on std and the C library: the kernel test builds it by one call of rustc, dynamically
 //! linked and with frame pointers here, so that probes of libc and user stacks have something to find.
 
+mod bare;
 mod c;
 mod calls;
 mod functions;
@@ -70,6 +71,14 @@ const COMMANDS: &[Command] = &[
         prepare: functions::recurse,
     },
     Command { name: "string", usage: "TEXT N: calls work_string(TEXT) N times", prepare: functions::string },
+    Command { name: "bare", usage: "N: calls bare_outer N times", prepare: bare::bare },
+    Command { name: "barebusy", usage: "MS: keeps a CPU busy below bare_outer", prepare: bare::bare_busy },
+    Command { name: "untold", usage: "N: calls bare_untold N times", prepare: bare::untold },
+    Command {
+        name: "signalled",
+        usage: "N: handles N signals that it sends itself",
+        prepare: bare::signalled,
+    },
     Command { name: "retransmit", usage: "N MS: N connects that the peer drops", prepare: net::retransmit },
     Command { name: "tcp", usage: "N SIZE: sends SIZE bytes to itself N times", prepare: net::tcp },
     Command {

@@ -33,6 +33,9 @@ pub fn add(
     writer: &mut Writer,
     image: &Image,
 ) -> Result<IndexVec<MapId, Place>, String> {
+    if image.maps.iter().any(|m| matches!(m.role, Role::UnwindProcesses | Role::UnwindRows)) {
+        return Err("dw_ustack() works with awl alone, which makes the unwind tables while it runs".into());
+    }
     let direct = addressed_directly(image);
     let mut defs = Definitions { writer, pointers: Vec::new(), vars: Vec::new(), ints: BTreeMap::new() };
     let mut names = BTreeSet::new();
@@ -113,7 +116,9 @@ fn data_section(object: &mut Object, name: &str, map: &Map) -> SymbolId {
         | Role::Globals
         | Role::Losses
         | Role::Scratch
-        | Role::Stacks(_) => {
+        | Role::Stacks(_)
+        | Role::UnwindProcesses
+        | Role::UnwindRows => {
             // Zeroes are written out: older versions of libbpf know only one `.bss`.
             let name = format!(".data.{name}").into_bytes();
             let section = object.add_section(Vec::new(), name, SectionKind::Data);

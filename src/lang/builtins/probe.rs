@@ -1,5 +1,7 @@
 //! What the probe offers: arguments, return value, stacks, its name.
 
+use crate::base::{Diag, codes};
+use crate::image::unwind;
 use crate::isa::usdt::UsdtArg;
 use crate::lang::lowering::probe as lower;
 use crate::lang::probes::{self, Ctx, Provider, usdt};
@@ -150,7 +152,7 @@ pub static ROWS: &[Builtin] = &[
         aliases: &[],
         form: Form::Value,
         params: STACK,
-        ret: Ret::Check(|cx| stack(cx, Space::Kernel)),
+        ret: Ret::Check(|cx| stack(cx, Space::Kernel, FRAMES_MAX)),
         needs: Needs::NOTHING,
         effect: Effect::Usual,
         lower: lower::kstack,
@@ -162,12 +164,26 @@ pub static ROWS: &[Builtin] = &[
         aliases: &[],
         form: Form::Value,
         params: STACK,
-        ret: Ret::Check(|cx| stack(cx, Space::User)),
+        ret: Ret::Check(|cx| stack(cx, Space::User, FRAMES_MAX)),
         needs: Needs::NOTHING,
         effect: Effect::Usual,
         lower: lower::ustack,
         doc: "The current process's stack, by frame pointers: ustack, ustack(frames), ustack(mode, frames). Modes: bpftrace, perf, raw, build_id.",
         example: "profile:hz:99 { @[comm, ustack(5)] = count(); } interval:s:1 { exit(); }",
+    },
+    Builtin {
+        name: "dw_ustack",
+        aliases: &[],
+        form: Form::Value,
+        params: STACK,
+        ret: Ret::Check(dw_ustack),
+        needs: Needs::NOTHING,
+        effect: Effect::Usual,
+        lower: lower::dw_ustack,
+        doc: "The current process's stack by its unwind information (.eh_frame), for programs built without frame \
+              pointers: dw_ustack, dw_ustack(frames), dw_ustack(mode, frames), as ustack. 127 frames by default, 512 at \
+              most. Of the processes that -p, -c or --dwarf-pid names, and of their children. Unstable (unstable_dw_ustack).",
+        example: "config = { unstable_dw_ustack = enable } profile:hz:99 { @[dw_ustack] = count(); } interval:s:1 { exit(); }",
     },
 ];
 
@@ -284,7 +300,23 @@ fn text_ty(text: &str) -> Ty {
     Ty::Str { n: text.len() as u32 + 1 }
 }
 
-fn stack(cx: &mut dyn CheckCx, space: Space) -> (Ty, CallData) {
+fn dw_ustack(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let config = cx.config();
+    let (has_process, used) =
+        (config.pid.is_some() || config.has_child || config.has_dwarf_pids, config.unstable.dw_ustack);
+    if !has_process {
+        let message = "dw_ustack() needs to know whose stacks it is about";
+        let d = Diag::error(&codes::NEEDS_PROCESS, cx.span(), message);
+        cx.push(d.hint("name the process with -p PID, -c COMMAND or --dwarf-pid PID"));
+        return (Ty::Error, CallData::None);
+    }
+    if !cx.may_use("dw_ustack", used) {
+        return (Ty::Error, CallData::None);
+    }
+    stack(cx, Space::User, unwind::FRAMES_MAX.into())
+}
+
+fn stack(cx: &mut dyn CheckCx, space: Space, frames_max: i64) -> (Ty, CallData) {
     let mut mode = cx.config().stack_mode;
     let mut limit_at = 0;
     if cx.n_args() > 0
@@ -313,7 +345,7 @@ fn stack(cx: &mut dyn CheckCx, space: Space) -> (Ty, CallData) {
     if mode == StackMode::BuildId && space == Space::Kernel {
         mode = StackMode::Bpftrace;
     }
-    match cx.arg_int_in(limit_at, FRAMES, 1, FRAMES_MAX) {
+    match cx.arg_int_in(limit_at, FRAMES, 1, frames_max) {
         Some(limit) => {
             let ty = StackTy { space, mode, limit: limit as u16 };
             (Ty::Stack(ty), CallData::Stack(ty))

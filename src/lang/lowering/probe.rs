@@ -205,6 +205,11 @@ pub fn ustack(cx: &mut dyn LowerCx) -> Operand {
     stack(cx)
 }
 
+pub fn dw_ustack(cx: &mut dyn LowerCx) -> Operand {
+    let CallData::Stack(ty) = cx.data() else { crate::bug!("a stack without its type") };
+    cx.unwound_stack(ty)
+}
+
 fn stack(cx: &mut dyn LowerCx) -> Operand {
     let CallData::Stack(ty) = cx.data() else { crate::bug!("a stack without its type") };
     cx.stack(ty)
