@@ -46,6 +46,15 @@ impl Table {
                 }
             });
         }
+        for (i, param) in form.params.iter().enumerate() {
+            let (sign, name) = named(param);
+            let mut before = form.params[..i].iter().map(named);
+            if let Some((_, before)) = before.find(|(s, n)| *s == sign && n.name == name.name) {
+                let message = format!("{sign}{} is a parameter already", name.name);
+                let d = Diag::error(&codes::REDECLARED, name.span, message);
+                diags.push(d.note(before.span, "here"));
+            }
+        }
         let forms = self.forms.entry(form.name.name.clone()).or_default();
         let same = |f: &&Rc<Macro>| kinds(f) == kinds(&form);
         if let Some(before) = forms.iter().find(same) {
@@ -58,14 +67,18 @@ impl Table {
     }
 }
 
+/// A parameter's sign and name.
+fn named(param: &MacroParam) -> (&'static str, &Ident) {
+    match param {
+        MacroParam::Var(name) => ("$", name),
+        MacroParam::Map(name) => ("@", name),
+        MacroParam::Expr(name) => ("", name),
+    }
+}
+
 /// The kinds of the parameters, which tell forms apart.
-fn kinds(form: &Macro) -> String {
-    let kind = |p: &MacroParam| match p {
-        MacroParam::Var(_) => '$',
-        MacroParam::Map(_) => '@',
-        MacroParam::Expr(_) => 'e',
-    };
-    form.params.iter().map(kind).collect()
+fn kinds(form: &Macro) -> Vec<&'static str> {
+    form.params.iter().map(|p| named(p).0).collect()
 }
 
 /// Replaces the macro calls in an item.

@@ -127,8 +127,9 @@ impl Slot {
         is_unknown
     }
 
-    /// Ends a round; true if it found another type than the one before.
-    pub fn end_round(&mut self, round: u32) -> bool {
+    /// Ends a round; true if it found another type than the one before. What grows by itself, as `$s` in
+    /// `$s = str_concat($s, "x")`, ends at `str_bytes_max`.
+    pub fn end_round(&mut self, round: u32, str_bytes_max: u32) -> bool {
         if self.fixed {
             return self.pointed.end_round();
         }
@@ -137,6 +138,9 @@ impl Slot {
             && let (Some(then), Some(found)) = (&self.then, &now)
         {
             now = join(then, found).or_else(|| Some(then.clone()));
+            if let Some(ty) = &mut now {
+                outgrow(ty, then, str_bytes_max);
+            }
         }
         let is_new = now != self.then;
         *self = Slot { then: now, unsettled: is_new, ..Slot::default() };
@@ -144,9 +148,27 @@ impl Slot {
     }
 }
 
+/// Doubles strings that are longer than they were, up to what a string may have.
+fn outgrow(ty: &mut Ty, then: &Ty, max: u32) {
+    match (ty, then) {
+        (Ty::Str { n }, Ty::Str { n: before }) if *n > *before => *n = n.saturating_mul(2).min(max).max(*n),
+        (Ty::Tuple(parts), Ty::Tuple(before)) if parts.len() == before.len() => {
+            let grown = |(p, before): (&Ty, &Ty)| {
+                let mut p = p.clone();
+                outgrow(&mut p, before, max);
+                p
+            };
+            *parts = parts.iter().zip(before.iter()).map(grown).collect();
+        }
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const STR_BYTES_MAX: u32 = 1024;
 
     fn added(types: &[(Ty, Firm)]) -> Option<Ty> {
         let mut slot = Slot::default();
@@ -170,11 +192,11 @@ mod tests {
     fn a_round_that_finds_the_same_ends_it() {
         let mut slot = Slot::default();
         slot.add(&Ty::Str { n: 3 }, Firm::Yes, Span::none()).expect("first");
-        assert!(slot.end_round(0));
+        assert!(slot.end_round(0, STR_BYTES_MAX));
         slot.add(&Ty::Str { n: 3 }, Firm::Yes, Span::none()).expect("again");
-        assert!(!slot.end_round(1));
+        assert!(!slot.end_round(1, STR_BYTES_MAX));
         slot.add(&Ty::Str { n: 9 }, Firm::Yes, Span::none()).expect("longer");
-        assert!(slot.end_round(2));
+        assert!(slot.end_round(2, STR_BYTES_MAX));
         assert_eq!(slot.ty(), Some(Ty::Str { n: 9 }));
     }
 
@@ -185,9 +207,27 @@ mod tests {
         for round in 0..ROUNDS_MAX {
             let ty = if round % 2 == 0 { Ty::U64 } else { Ty::int(32) };
             slot.add(&ty, Firm::Yes, Span::none()).expect("ints join");
-            changes += u32::from(slot.end_round(round));
+            changes += u32::from(slot.end_round(round, STR_BYTES_MAX));
         }
         assert!(changes < 20, "{changes}");
         assert_eq!(slot.ty(), Some(Ty::I64));
+    }
+
+    #[test]
+    fn what_grows_ends() {
+        let mut slot = Slot::default();
+        let mut n = 1;
+        let mut round = 0;
+        loop {
+            let Some(Ty::Str { n: before }) = slot.ty().or(Some(Ty::Str { n })) else { panic!("{slot:?}") };
+            n = (before + 8).min(STR_BYTES_MAX);
+            slot.add(&Ty::Str { n }, Firm::Yes, Span::none()).expect("strings join");
+            if !slot.end_round(round, STR_BYTES_MAX) {
+                break;
+            }
+            round += 1;
+        }
+        assert!(round < ROUNDS_FRESH + 6, "{round}");
+        assert_eq!(slot.ty(), Some(Ty::Str { n: STR_BYTES_MAX }));
     }
 }

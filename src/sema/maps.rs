@@ -116,11 +116,11 @@ impl Maps {
     }
 
     /// True if a type changed.
-    pub fn end_round(&mut self, round: u32) -> bool {
+    pub fn end_round(&mut self, round: u32, str_bytes_max: u32) -> bool {
         let mut changed = false;
         for map in self.list.iter_mut() {
-            changed |= map.key.end_round(round);
-            changed |= map.value.end_round(round);
+            changed |= map.key.end_round(round, str_bytes_max);
+            changed |= map.value.end_round(round, str_bytes_max);
             map.read_unknown = None;
         }
         changed

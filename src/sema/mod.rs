@@ -214,9 +214,12 @@ impl<'a> Checker<'a> {
             let fns = self.fn_bodies(script, groups);
             self.report_unassigned();
             // Both are asked: each ends the round for its slots.
-            let maps_changed = self.maps.end_round(round);
-            let vars_changed =
-                self.vars.values_mut().fold(false, |changed, slot| slot.end_round(round) | changed);
+            let str_bytes_max = u32::try_from(self.config.max_strlen).unwrap_or(u32::MAX);
+            let maps_changed = self.maps.end_round(round, str_bytes_max);
+            let vars_changed = self
+                .vars
+                .values_mut()
+                .fold(false, |changed, slot| slot.end_round(round, str_bytes_max) | changed);
             let fns_changed = self.fns.iter_mut().fold(false, |changed, head| head.end_round() | changed);
             let is_settled = !(maps_changed || vars_changed || fns_changed);
             if !is_settled && round == ROUNDS_MAX {

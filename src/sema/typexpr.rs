@@ -5,7 +5,7 @@
 use super::{Checker, convert};
 use crate::base::Span;
 use crate::lang::probes::fields::c_int;
-use crate::syntax::ast::{Arg, ExprKind, TypeExpr, TypeKind};
+use crate::syntax::ast::{Arg, Expr, ExprKind, TypeExpr, TypeKind};
 use crate::ty::{AggKind, Space, StructKind, Ty};
 
 /// Names of types for hints; `string` and its like take a length.
@@ -81,7 +81,11 @@ impl Checker<'_> {
                 let failed = fields.iter().any(|(_, t)| t.is_error());
                 if failed { Ty::Error } else { Ty::Record(fields.into()) }
             }
-            TypeKind::Typeof(arg) => self.type_of_arg(arg),
+            TypeKind::Typeof(arg) => match &**arg {
+                // What a variable would have: a string, of an array of characters.
+                Arg::Expr(e) if self.type_named_by(e).is_none() => self.expr(e).ty,
+                arg => self.type_of_arg(arg),
+            },
             TypeKind::Error => Ty::Error,
         }
     }
@@ -91,15 +95,20 @@ impl Checker<'_> {
         match arg {
             Arg::Type(t) => self.type_of(t),
             Arg::Expr(e) => {
-                if let ExprKind::Ident(name) = &e.kind
-                    && !self.is_value_name(name)
-                    && let Some(ty) = self.named_type(name)
-                {
+                if let Some(ty) = self.type_named_by(e) {
                     return ty;
                 }
                 let e = self.expr(e);
                 convert::place_ty(&e)
             }
+        }
+    }
+
+    /// The type of that name, where a bare word is no value.
+    fn type_named_by(&mut self, e: &Expr) -> Option<Ty> {
+        match &e.kind {
+            ExprKind::Ident(name) if !self.is_value_name(name) => self.named_type(name),
+            _ => None,
         }
     }
 
