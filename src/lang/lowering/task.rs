@@ -90,33 +90,51 @@ fn comm_of(cx: &mut dyn LowerCx) -> Operand {
     let id = number(cx, 0);
     let dst = cx.out(NAME_BYTES, "comm");
     cx.b().zero(dst, 0, NAME_BYTES);
-    let call = |name, args| Op::CallKfunc { name, args };
-    let task = cx.b().ins(call(TASK_FROM_PID, vec![id]), Kind::BtfOrNull);
-    let (some, none, join) = (cx.b().new_block(), cx.b().new_block(), cx.b().new_block());
-    let zero = cx.b().iconst(0);
-    cx.b().branch(Cc::Eq, task, zero, none, some);
-    cx.b().enter(some);
-    let task = cx.b().non_null(task);
-    if let Some(name) = cx.kernel_field(task, "task_struct", "comm") {
-        cx.store(&Ty::Str { n: COMM_BYTES }, name, dst, 0);
-    }
-    // Verifier: what was acquired is given back on every way.
-    cx.b().ins(call(TASK_RELEASE, vec![task]), Kind::Int);
-    cx.b().jump(join, Vec::new());
-    cx.b().enter(none);
-    let unknown = cx.literal(b"N/A");
-    cx.store(&Ty::Str { n: 4 }, unknown, dst, 0);
-    cx.lose(LossKind::NoSuchTask);
-    cx.b().jump(join, Vec::new());
-    cx.b().enter(join);
+    with_task(
+        cx,
+        id,
+        &mut |cx, task| {
+            if let Some(name) = cx.kernel_field(task, "task_struct", "comm") {
+                cx.store(&Ty::Str { n: COMM_BYTES }, name, dst, 0);
+            }
+        },
+        &mut |cx| {
+            let unknown = cx.literal(b"N/A");
+            cx.store(&Ty::Str { n: 4 }, unknown, dst, 0);
+            cx.lose(LossKind::NoSuchTask);
+        },
+    );
     Operand::Mem { ptr: dst, off: 0 }
 }
 
 /// The address of the task with a given id; 0 where there is none. It is given back at once: what is read through the
-/// address is read as of any kernel memory.
+/// address is read as of any kernel memory, since copies of what was given back are numbers to the verifier.
 pub fn task(cx: &mut dyn LowerCx) -> Operand {
     let id = number(cx, 0);
     let at = cx.b().var(Kind::Kernel);
+    with_task(
+        cx,
+        id,
+        &mut |cx, task| {
+            let address = cx.b().retype(task, Kind::Kernel);
+            cx.b().set(at, address);
+        },
+        &mut |cx| {
+            let zero = cx.b().iconst(0);
+            let nothing = cx.b().retype(zero, Kind::Kernel);
+            cx.b().set(at, nothing);
+        },
+    );
+    Operand::Val(cx.b().get(at))
+}
+
+/// Does `found` with the task of that id, which is held as long, or `absent` where there is none.
+fn with_task(
+    cx: &mut dyn LowerCx,
+    id: Value,
+    found: &mut dyn FnMut(&mut dyn LowerCx, Value),
+    absent: &mut dyn FnMut(&mut dyn LowerCx),
+) {
     let call = |name, args| Op::CallKfunc { name, args };
     let task = cx.b().ins(call(TASK_FROM_PID, vec![id]), Kind::BtfOrNull);
     let (some, none, join) = (cx.b().new_block(), cx.b().new_block(), cx.b().new_block());
@@ -124,18 +142,14 @@ pub fn task(cx: &mut dyn LowerCx) -> Operand {
     cx.b().branch(Cc::Eq, task, zero, none, some);
     cx.b().enter(some);
     let task = cx.b().non_null(task);
-    let address = cx.b().retype(task, Kind::Kernel);
-    cx.b().set(at, address);
-    // Verifier: what was acquired is given back on every way; copies of it are numbers from here on.
+    found(cx, task);
+    // Verifier: what was acquired is given back on every way.
     cx.b().ins(call(TASK_RELEASE, vec![task]), Kind::Int);
     cx.b().jump(join, Vec::new());
     cx.b().enter(none);
-    let zero = cx.b().iconst(0);
-    let nothing = cx.b().retype(zero, Kind::Kernel);
-    cx.b().set(at, nothing);
+    absent(cx);
     cx.b().jump(join, Vec::new());
     cx.b().enter(join);
-    Operand::Val(cx.b().get(at))
 }
 
 pub fn curtask(cx: &mut dyn LowerCx) -> Operand {
