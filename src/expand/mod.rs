@@ -270,6 +270,8 @@ mod tests {
         assert_eq!((found, codes), (["5", "curtask", "6"].map(str::to_owned).to_vec(), vec![]));
         let text = format!("{:?}", script.items);
         assert!(text.contains("Typeof(Type(TypeExpr { kind: Struct(\"task_struct\")"), "{text}");
+        // A variable in such an argument is the caller's.
+        assert_eq!(names("macro m(t) { sizeof(t) } begin { m(typeof($x)); }"), ["$x"]);
     }
 
     #[test]

@@ -60,13 +60,15 @@ impl<'b> Substitution<'b> {
         self.budget.take(*nodes).then(|| arg.clone())
     }
 
-    /// `typeof(p)` of a parameter that stands for a type is that type.
-    fn type_argument(&mut self, arg: &mut Arg) {
+    /// `typeof(p)` of a parameter that stands for a type is that type; whether it is one.
+    fn type_argument(&mut self, arg: &mut Arg) -> bool {
         if let Arg::Expr(Expr { kind: ExprKind::Ident(name), .. }) = arg
             && let Some((Arg::Type(t), _)) = self.args.get(name)
         {
             *arg = Arg::Type(t.clone());
+            return true;
         }
+        false
     }
 }
 
@@ -109,7 +111,19 @@ impl VisitorMut for Substitution<'_> {
                     *name = of_caller.clone();
                 }
             }
-            ExprKind::Call { name: _, args } => args.iter_mut().for_each(|a| self.type_argument(a)),
+            ExprKind::Call { name: _, args } => {
+                for arg in args {
+                    // What the caller wrote is the caller's.
+                    if self.type_argument(arg) {
+                        continue;
+                    }
+                    match arg {
+                        Arg::Expr(e) => self.expr(e),
+                        Arg::Type(t) => self.ty(t),
+                    }
+                }
+                return;
+            }
             _ => {}
         }
         visit::walk_expr_mut(self, e);
