@@ -150,6 +150,18 @@ pub fn compile_text(
     world: &dyn world::World,
     see: &mut dyn FnMut(Stage<'_>),
 ) -> Compiled {
+    let mut compiled = by_stages(text, config, base, world, see);
+    compiled.diags.say_of_user(&compiled.sources);
+    compiled
+}
+
+fn by_stages(
+    text: Text,
+    config: &lang::Config,
+    base: &Base,
+    world: &dyn world::World,
+    see: &mut dyn FnMut(Stage<'_>),
+) -> Compiled {
     let Text { script, mut sources, mut diags } = text;
     let types = base.types.clone();
     let (expanded, found) = expand::expand_onto(types, script, &mut sources, world, &config.params);

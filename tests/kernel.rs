@@ -16,7 +16,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use support::features::Lane;
 use support::kernel_case::KernelCase;
 use support::run::Programs;
-use support::{cases, features, rows, run, selftest, tools, workload};
+use support::{cases, features, library, rows, run, selftest, tools, workload};
 
 fn main() -> ExitCode {
     if let Err(why) = mount_tracefs() {
@@ -85,6 +85,9 @@ fn trials() -> Result<(Vec<Trial>, Skips), String> {
     let refused = lane.as_ref().map_or(&[][..], |lane| &lane.refuses);
     let (examples, skipped) = rows::trials(&programs.awl, refused);
     trials.extend(examples);
+    skips.extend(skipped);
+    let (library, skipped) = library::trials(&programs.awl);
+    trials.extend(library);
     skips.extend(skipped);
     let (tools, skipped) = tools::trials(&programs.awl, refused)?;
     trials.extend(tools);

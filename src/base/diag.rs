@@ -4,7 +4,8 @@
 //! per row of [`super::codes`]; the look is made in [`super::render`] alone.
 
 use super::codes::Code;
-use super::span::Span;
+use super::span::{OriginId, SourceMap, Span};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Severity {
@@ -78,6 +79,33 @@ impl Diags {
     pub fn append(&mut self, mut other: Diags) {
         self.list.append(&mut other.list);
     }
+    /// Says what is wrong in the library's text of the user's text that uses it, with the way there: of errors the
+    /// first alone, for the others follow from it.
+    pub fn say_of_user(&mut self, sources: &SourceMap) {
+        let mut said = BTreeSet::new();
+        self.list.retain_mut(|d| {
+            if !sources.is_library(d.span) {
+                return true;
+            }
+            d.notes.extend(way_out(sources, d.span));
+            d.span = sources.of_user(d.span);
+            let what = if d.severity == Severity::Error { "" } else { d.code.id };
+            said.insert((d.span, what))
+        });
+    }
+}
+
+/// The places of the library's text through which a use of it leads, innermost first.
+fn way_out(sources: &SourceMap, mut at: Span) -> Vec<(Span, String)> {
+    let mut way = Vec::new();
+    while sources.is_library(at)
+        && at.origin != OriginId(0)
+        && let Some(origin) = sources.origins.get(at.origin)
+    {
+        way.push((at, format!("here in `{}` of the library", origin.name)));
+        at = origin.used_at;
+    }
+    way
 }
 
 /// The candidate nearest to `name` by edit distance, if it is near enough to be meant.

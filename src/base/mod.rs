@@ -11,7 +11,7 @@ pub mod span;
 
 pub use diag::{Diag, Diags, Severity};
 pub use index::{Idx, IndexVec};
-pub use span::{FileId, Origin, OriginId, Source, SourceMap, Span};
+pub use span::{By, FileId, Origin, OriginId, Source, SourceMap, Span};
 
 /// Reports a bug of awl itself: a state that the program's own invariants exclude.
 #[macro_export]

@@ -62,6 +62,15 @@ pub struct Source {
     pub text: String,
     /// Byte offset of the start of each line.
     pub line_starts: Vec<u32>,
+    pub by: By,
+}
+
+/// Whose text a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    User,
+    /// The library that comes with awl: what is wrong there is said of the use of it.
+    Library,
 }
 
 impl Source {
@@ -69,7 +78,11 @@ impl Source {
         let text = text.into();
         let line_starts =
             std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i as u32 + 1)).collect();
-        Source { name: name.into(), text, line_starts }
+        Source { name: name.into(), text, line_starts, by: By::User }
+    }
+    /// A file of the library.
+    pub fn library(name: impl Into<String>, text: impl Into<String>) -> Source {
+        Source { by: By::Library, ..Source::new(name, text) }
     }
     /// Line (from 1) and column (from 1, in characters) of byte `at`.
     pub fn line_col(&self, at: u32) -> (u32, u32) {
@@ -111,6 +124,19 @@ impl SourceMap {
     }
     pub fn text(&self, span: Span) -> &str {
         self.files.get(span.file).and_then(|f| f.text.get(span.range())).unwrap_or("")
+    }
+    /// Whether it is the library's own text.
+    pub fn is_library(&self, span: Span) -> bool {
+        self.files.get(span.file).is_some_and(|f| f.by == By::Library)
+    }
+    /// The place in the user's text that brought a place of the library's text about; others stay.
+    pub fn of_user(&self, span: Span) -> Span {
+        let mut at = span;
+        while self.is_library(at) && at.origin != OriginId(0) {
+            let Some(origin) = self.origins.get(at.origin) else { return at };
+            at = origin.used_at;
+        }
+        at
     }
     /// File name, line and column (both from 1) of the span's start.
     pub fn place(&self, span: Span) -> (&str, u32, u32) {

@@ -3,12 +3,12 @@
 use super::flags::{FLAGS, Flag, Section, Takes, spelling};
 use crate::base::codes;
 use crate::base::diag::nearest;
-use crate::expand;
 use crate::lang::additions::{ADDITIONS, Addition};
 use crate::lang::aggs::{self, AggRow};
 use crate::lang::builtins;
 use crate::lang::config::SETTINGS;
 use crate::lang::formats::CONVERSIONS;
+use crate::lang::library::{self, Entry};
 use crate::lang::probes::{self, ProbeKind};
 use crate::lang::sig::{Builtin, Const, Form, Need, Needs, Param};
 use crate::lang::traits::ScriptOption;
@@ -81,7 +81,7 @@ pub fn topic(name: &str) -> Result<String, Option<&'static str>> {
     let row = builtins::all().find(|r| r.name == bare).or_else(|| builtins::find(bare));
     let text = agg.or_else(|| row.map(builtin)).or_else(|| probes::find(bare).map(probe));
     let text = text.or_else(|| ADDITIONS.iter().find(|r| r.name == bare).map(addition));
-    let text = text.or_else(|| library(bare));
+    let text = text.or_else(|| library::find(bare).map(of_library));
     let text = text.or_else(|| setting(bare)).or_else(|| code(bare)).or_else(|| flag(bare));
     text.ok_or_else(|| nearest(bare, names()))
 }
@@ -94,7 +94,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     let settings = SETTINGS.iter().map(|r| r.name);
     let additions = ADDITIONS.iter().map(|r| r.name);
     builtins
-        .chain(expand::library_names())
+        .chain(library::names())
         .chain(aggs)
         .chain(probes)
         .chain(additions)
@@ -117,10 +117,13 @@ pub fn topics() -> String {
             out.push_str(&entry(name, first_sentence(doc)));
         }
     };
-    let library: Vec<(&str, String)> = expand::library_names()
-        .map(|n| (n, expand::library_manual(n).map_or(String::new(), |m| m.1)))
-        .collect();
-    section("library", library.iter().map(|(name, doc)| (*name, doc.as_str())).collect());
+    for file in library::FILES {
+        let of_file = library::shown().filter(|e| e.file.name == file.name);
+        let rows: Vec<(&str, &str)> = of_file.map(|e| (e.name, e.doc.as_str())).collect();
+        if !rows.is_empty() {
+            section(file.title, rows);
+        }
+    }
     section("aggregations", aggs::ALL.iter().map(|r| (r.name, r.doc)).collect());
     section("probe types", probes::KINDS.iter().map(|r| (r.name, r.doc)).collect());
     section("what awl adds", ADDITIONS.iter().map(|r| (r.name, r.doc)).collect());
@@ -197,9 +200,9 @@ fn builtin(row: &'static Builtin) -> String {
 }
 
 /// A macro of the library.
-fn library(name: &str) -> Option<String> {
-    let (signature, doc) = expand::library_manual(name)?;
-    Some(format!("{signature}\n\n{doc}\n\na macro of the library: a script's own of that name comes first\n"))
+fn of_library(entry: &'static Entry) -> String {
+    let whence = format!("a macro of {}: a script's own of that name comes first", entry.file.name);
+    format!("{}\n\n{}\n\n{whence}\n{}", entry.signature(), entry.doc, example(entry.example))
 }
 
 fn needs(needs: &Needs) -> String {
@@ -301,6 +304,9 @@ fn man() -> String {
     for row in builtins::all() {
         let call = signature(row.name, row.form, row.params);
         out.push_str(&format!(".TP\n.B {}\n{}\n", escape(&call), escape(row.doc)));
+    }
+    for entry in library::shown() {
+        out.push_str(&format!(".TP\n.B {}\n{}\n", escape(&entry.signature()), escape(&entry.doc)));
     }
     out.push_str(".SH WHAT AWL ADDS\n");
     for row in ADDITIONS {

@@ -6,8 +6,9 @@
 
 use super::c::Prep;
 use super::defines::Tag;
-use super::{files, library};
+use super::files;
 use crate::base::{Diag, Diags, Origin, Source, SourceMap, Span, codes};
+use crate::lang::library;
 use crate::syntax::ast::{Import, Item, Script};
 use crate::syntax::parse::parse;
 use crate::syntax::visit::VisitorMut;
@@ -55,12 +56,11 @@ impl<'a, 'w> Loader<'a, 'w> {
 
     fn import(&mut self, i: &Import, out: &mut Vec<Item>) {
         if i.path == "stdlib" || i.path.starts_with("stdlib/") {
-            let bare = i.path.strip_suffix(".bt").unwrap_or(&i.path);
-            let is_there = |(name, _): &(&str, &str)| name.strip_suffix(".bt") == Some(bare);
             // What is in it is found where it is used.
-            let is_known = bare == "stdlib" || library::PARTS.contains(&bare);
-            if !is_known && !library::FILES.iter().any(is_there) {
-                self.bad(i.span, format!("the library has no {}", i.path));
+            if !library::has_file(&i.path) {
+                let d = Diag::error(&codes::IMPORT, i.span, format!("the library has no {}", i.path));
+                let names: Vec<&str> = library::FILES.iter().map(|f| f.name).collect();
+                self.diags.push(d.hint(format!("it has {}", names.join(", "))));
             }
             return;
         }

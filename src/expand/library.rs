@@ -1,74 +1,45 @@
-//! The library that comes with awl: macros in the language itself.
+//! The macros of the library, parsed as a script needs them.
 //!
-//! Always holds: a file of it is parsed when a script uses a name of it, and not otherwise; its names are those of
-//! no builtin.
+//! Always holds: only macros that a script uses are parsed; their places lie in the whole file.
 
-use crate::base::{Diags, Source, SourceMap};
+use crate::base::{Diags, FileId, Source, SourceMap};
+use crate::lang::library::{self, Entry};
 use crate::syntax::ast::{Item, Macro};
-use crate::syntax::parse::parse;
+use crate::syntax::parse::parse_part;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// Its files: the name under which a script may import one, and the text.
-pub static FILES: &[(&str, &str)] = &[("stdlib/base.bt", include_str!("../../stdlib/base.bt"))];
-
-/// What else scripts import from there: its functions are builtins here, or in the files above.
-pub const PARTS: &[&str] =
-    &["stdlib/strings", "stdlib/meta", "stdlib/kfunc", "stdlib/process", "stdlib/internal"];
-
-/// A macro of the library as its manual shows it: `find(@map, key, $value)`, and the comment above it.
-pub fn manual(name: &str) -> Option<(&'static str, String)> {
-    let head = format!("macro {name}(");
-    FILES.iter().find_map(|(_, text)| {
-        let lines: Vec<&'static str> = text.lines().collect();
-        let at = lines.iter().position(|l| l.starts_with(&head))?;
-        let signature = lines[at].strip_prefix("macro ")?.split(" {").next()?;
-        let above = lines[..at].iter().rev().map_while(|l| l.strip_prefix("//")).map(str::trim);
-        let mut doc: Vec<&str> = above.collect();
-        doc.reverse();
-        Some((signature, doc.join(" ")))
-    })
-}
-
-/// The names of its macros.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    let heads = FILES.iter().flat_map(|(_, text)| text.lines()).filter_map(|l| l.strip_prefix("macro "));
-    heads.filter_map(|l| l.split('(').next())
-}
 
 /// What has been read of the library.
 #[derive(Default)]
 pub struct Library {
-    forms: BTreeMap<String, Vec<Rc<Macro>>>,
-    read: Vec<&'static str>,
+    forms: BTreeMap<&'static str, Vec<Rc<Macro>>>,
+    files: BTreeMap<&'static str, FileId>,
 }
 
 impl Library {
-    /// Reads the files that define a macro of that name.
-    pub fn load(&mut self, name: &str, sources: &mut SourceMap, diags: &mut Diags) {
-        let head = format!("\nmacro {name}(");
-        for (file, text) in FILES {
-            if !self.read.contains(file) && text.contains(&head) {
-                self.read.push(file);
-                self.read_file(file, text, sources, diags);
-            }
+    /// The forms of a macro; none where the library has no such macro.
+    pub fn forms(&mut self, name: &str, sources: &mut SourceMap, diags: &mut Diags) -> &[Rc<Macro>] {
+        let Some(entry) = library::find(name) else { return &[] };
+        if !self.forms.contains_key(entry.name) {
+            let read = self.read(entry, sources, diags);
+            self.forms.insert(entry.name, read);
         }
+        self.forms.get(entry.name).map_or(&[], Vec::as_slice)
     }
 
-    fn read_file(&mut self, file: &str, text: &str, sources: &mut SourceMap, diags: &mut Diags) {
-        let id = sources.add(Source::new(file, text));
-        let (script, found) = parse(id, text);
-        diags.append(found);
-        for item in script.items {
-            if let Item::Macro(m) = item {
-                self.forms.entry(m.name.name.clone()).or_default().push(Rc::new(m));
-            }
+    fn read(&mut self, entry: &Entry, sources: &mut SourceMap, diags: &mut Diags) -> Vec<Rc<Macro>> {
+        let (name, text) = (entry.file.name, entry.file.text);
+        let file = *self.files.entry(name).or_insert_with(|| sources.add(Source::library(name, text)));
+        let mut forms = Vec::new();
+        for form in &entry.forms {
+            let (script, found) = parse_part(file, &text[form.at.clone()], form.at.start as u32);
+            diags.append(found);
+            forms.extend(script.items.into_iter().filter_map(|item| match item {
+                Item::Macro(m) => Some(Rc::new(m)),
+                _ => None,
+            }));
         }
-    }
-
-    /// The forms of a macro that have been read.
-    pub fn forms(&self, name: &str) -> Option<&[Rc<Macro>]> {
-        self.forms.get(name).map(Vec::as_slice)
+        forms
     }
 }
 
@@ -79,38 +50,69 @@ pub fn is_operator(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #[test]
-    fn every_macro_has_its_manual() {
-        assert!(super::names().any(|n| n == "find"));
-        for name in super::names() {
-            let (signature, doc) = super::manual(name).expect(name);
-            assert!(signature.starts_with(name) && signature.ends_with(')'), "{signature}");
-            assert!(doc.ends_with('.'), "{name}: {doc}");
-        }
-        assert_eq!(super::manual("nothing"), None);
-    }
-
+    use super::super::substitute::Outlaws;
     use super::*;
-    use crate::lang::builtins;
+    use crate::lang::library::FILES;
+    use crate::syntax::ast::{Expr, ExprKind, Script};
+    use crate::syntax::parse::parse;
+    use crate::syntax::visit::{self, Visitor};
+    use std::collections::BTreeSet;
 
     #[test]
-    fn every_macro_is_documented_and_no_builtin() {
-        for (file, text) in FILES {
-            let mut sources = SourceMap::new();
-            let id = sources.add(Source::new(*file, *text));
-            let (script, diags) = parse(id, text);
-            assert!(diags.list.is_empty(), "{file}: {:?}", diags.list);
-            for item in &script.items {
-                let Item::Macro(m) = item else { continue };
-                let before = text[..m.span.lo as usize].trim_end();
-                assert!(
-                    before.lines().last().is_some_and(|l| l.starts_with("// ")),
-                    "{file}: {}",
-                    m.name.name
-                );
-                assert!(builtins::find(&m.name.name).is_none(), "{file}: {} is a builtin", m.name.name);
-                assert!(text.contains(&format!("\nmacro {}(", m.name.name)), "{file}: {}", m.name.name);
+    fn macros_are_read_as_the_whole_file_is() {
+        let (mut sources, mut diags) = (SourceMap::new(), Diags::default());
+        let mut library = Library::default();
+        for entry in library::all() {
+            let forms = library.forms(entry.name, &mut sources, &mut diags).to_vec();
+            assert!(diags.list.is_empty(), "{}: {:?}", entry.name, diags.list);
+            assert_eq!(forms.len(), entry.forms.len(), "{}", entry.name);
+            for form in forms {
+                assert_eq!(sources.text(form.name.span), entry.name);
+                assert_eq!(Outlaws::of(&form), [], "{}", entry.name);
             }
         }
+        assert!(library.forms("nothing", &mut sources, &mut diags).is_empty());
+    }
+
+    /// The macros of a file that no `test:` probe of it uses.
+    fn untested(script: &Script) -> Vec<String> {
+        #[derive(Default)]
+        struct Used(BTreeSet<String>);
+        impl Visitor for Used {
+            fn expr(&mut self, e: &Expr) {
+                match &e.kind {
+                    ExprKind::Call { name, .. } => drop(self.0.insert(name.name.clone())),
+                    ExprKind::Ident(name) => drop(self.0.insert(name.clone())),
+                    _ => {}
+                }
+                visit::walk_expr(self, e);
+            }
+        }
+        let mut used = Used::default();
+        let mut names = BTreeSet::new();
+        for item in &script.items {
+            match item {
+                Item::Probe(p) if p.points.iter().all(|p| p.parts[0].text == "test") => used.probe(p),
+                Item::Macro(m) => drop(names.insert(m.name.name.clone())),
+                _ => {}
+            }
+        }
+        names.difference(&used.0).cloned().collect()
+    }
+
+    #[test]
+    fn every_macro_has_a_test() {
+        let of = |text: &str| {
+            let mut sources = SourceMap::new();
+            let id = sources.add(Source::new("library", text));
+            let (script, diags) = parse(id, text);
+            assert!(diags.list.is_empty(), "{:?}", diags.list);
+            untested(&script)
+        };
+        for file in FILES {
+            assert_eq!(of(file.text), [] as [&str; 0], "{} lacks test: probes of these", file.name);
+        }
+        let text = "macro a() { b(1) } macro b(x) { x } macro c() { 1 } test:a { a; } begin { b(1); }";
+        assert_eq!(of(text), ["b", "c"]);
     }
 }

@@ -3,12 +3,13 @@
 //! Comes in: the macros of a script, and its items. Goes out: items without macros and calls of them. Always holds:
 //! arguments are expanded where they stand, before the macro sees them; a call of a macro inside its own expansion
 //! is an error that shows the chain; macros of the script come before builtins, builtins and the script's functions
-//! before the library.
+//! before the library; the library's own text means the library and builtins alone.
 
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::library::{self, Library};
 use super::substitute::{Outlaw, Outlaws, Substitution};
 use crate::base::{Diag, Diags, Origin, SourceMap, Span, codes};
+use crate::lang::sig::ParamKind;
 use crate::lang::{aggs, builtins};
 use crate::syntax::ast::{Arg, Block, Expr, ExprKind, Ident, Item, Macro, MacroParam};
 use crate::syntax::visit::{self, VisitorMut};
@@ -115,7 +116,18 @@ impl VisitorMut for Expander<'_> {
     fn expr(&mut self, e: &mut Expr) {
         self.depth += 1;
         // Arguments come first: they belong to the caller.
-        visit::walk_expr_mut(self, e);
+        match &mut e.kind {
+            ExprKind::Call { name, args } => {
+                for (i, arg) in args.iter_mut().enumerate() {
+                    match arg {
+                        Arg::Expr(e) if self.is_word(&name.name, i, e) => {}
+                        Arg::Expr(e) => self.expr(e),
+                        Arg::Type(t) => self.ty(t),
+                    }
+                }
+            }
+            _ => visit::walk_expr_mut(self, e),
+        }
         match &mut e.kind {
             ExprKind::Ident(name) => {
                 let name = Ident { name: name.clone(), span: e.span };
@@ -150,11 +162,13 @@ impl Expander<'_> {
         if let Some(form) = self.form(name, args) {
             return Found::Form(form);
         }
-        let of_library = self.library.forms(&name.name);
-        let Some(forms) = self.table.forms.get(&name.name).map(Vec::as_slice).or(of_library) else {
-            return Found::None;
-        };
         if self.is_taken(&name.name) {
+            return Found::None;
+        }
+        let of_library = self.library.forms(&name.name, self.sources, self.diags);
+        let of_script = self.table.forms.get(&name.name).map_or(&[][..], Vec::as_slice);
+        let forms: Vec<_> = of_script.iter().chain(of_library).collect();
+        if forms.is_empty() {
             return Found::None;
         }
         let args = match args.len() {
@@ -173,12 +187,23 @@ impl Expander<'_> {
 
     /// The form that fits best: of the script, else of the library.
     fn form(&mut self, name: &Ident, args: &[Arg]) -> Option<Rc<Macro>> {
-        let of_script = self.table.forms.get(&name.name).and_then(|forms| best(forms, args));
-        if of_script.is_some() || self.is_taken(&name.name) {
-            return of_script;
+        if !self.sources.is_library(name.span) {
+            let of_script = self.table.forms.get(&name.name).and_then(|forms| best(forms, args));
+            if of_script.is_some() || self.is_taken(&name.name) {
+                return of_script;
+            }
         }
-        self.library.load(&name.name, self.sources, self.diags);
-        self.library.forms(&name.name).and_then(|forms| best(forms, args))
+        best(self.library.forms(&name.name, self.sources, self.diags), args)
+    }
+
+    /// Whether argument `i` of a call is no expression, but a word such as the member of `offsetof()`, which the
+    /// library may happen to have a macro of.
+    fn is_word(&self, function: &str, i: usize, e: &Expr) -> bool {
+        let takes_words = match builtins::find(function).and_then(|row| row.params.get(i)) {
+            Some(param) => matches!(param.kind, ParamKind::Word | ParamKind::WordOrInt),
+            None => function == "container_of" && i == 2,
+        };
+        takes_words && first_word(e).is_some_and(|name| !self.table.forms.contains_key(name))
     }
 
     /// Whether the name is that of something else than a macro of the library.
@@ -223,6 +248,15 @@ impl Expander<'_> {
             _ => format!("the macro {} leads back to itself: {}", name.name, chain.join(" -> ")),
         };
         self.diags.push(Diag::error(&codes::RECURSION, span, message));
+    }
+}
+
+/// The `a` of `a` and `a.b.c`.
+fn first_word(e: &Expr) -> Option<&str> {
+    match &e.kind {
+        ExprKind::Ident(name) => Some(name),
+        ExprKind::Field { e, .. } => first_word(e),
+        _ => None,
     }
 }
 

@@ -18,7 +18,6 @@ mod substitute;
 
 pub use c::{value_of as c_value_of, version_code as c_version_code};
 pub use definitions::{Definitions, Tag};
-pub use library::{FILES as LIBRARY, manual as library_manual, names as library_names};
 pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};
@@ -76,6 +75,7 @@ pub fn expand_onto(
     // After the macros, so that `str(x)` of a macro sees that its `x` is a parameter.
     items.iter_mut().for_each(|item| params::replace(item, args, &mut diags));
     items.iter_mut().for_each(|item| outlive::declare(item, &mut diags));
+    diags.say_of_user(sources);
     (Expanded { script: Script { items, ..script }, defs }, diags)
 }
 
@@ -226,7 +226,12 @@ mod tests {
         let (.., codes) = expanded("macro f(a) { 2 } macro f(b) { 3 } begin { g(f(1)); }", &[]);
         assert_eq!(codes, ["E0207"]);
         // Builtins have forms beside those of the script.
-        assert_eq!(literals("macro ppid(a, b) { 7 } begin { g(ppid(1, 2), ppid); }", &[]), ["7", "ppid"]);
+        assert_eq!(literals("macro comm(a, b) { 7 } begin { g(comm(1, 2), comm); }", &[]), ["7", "comm"]);
+        // So have macros of the library, which itself sees none of the script's.
+        assert_eq!(literals("macro ppid(a, b) { 7 } begin { g(ppid(1, 2), ppid); }", &[]), ["7", "curtask"]);
+        assert_eq!(literals("macro is_integer(a) { 7 } begin { g(is_integer(3)); }", &[]), ["7"]);
+        let text = "macro is_str(a) { 7 } begin { assert_str(comm); }";
+        assert!(!literals(text, &[]).contains(&"7".to_owned()));
     }
 
     #[test]
@@ -282,6 +287,17 @@ mod tests {
     }
 
     #[test]
+    fn a_member_may_be_called_as_a_macro_of_the_library() {
+        let text = "begin { f(offsetof(struct s, ppid), container_of(5, struct s, username.find)); }";
+        let (script, _, codes) = expanded(text, &[]);
+        let text = format!("{:?}", script.items);
+        assert!(codes.is_empty() && text.contains("\"ppid\"") && !text.contains("curtask"), "{text}");
+        assert!(text.contains("\"username\"") && !text.contains("username_t"), "{text}");
+        let text = "macro m() { pid } begin { f(offsetof(struct s, m)); }";
+        assert_eq!(literals(text, &[]), ["pid"]);
+    }
+
+    #[test]
     fn imports_are_read_once_and_beside_the_file() {
         let dir = std::env::temp_dir().join(format!("awl-imports-{}", std::process::id()));
         let path = |name: &str| dir.join(name).display().to_string();
@@ -302,8 +318,9 @@ mod tests {
             out.script.items.iter().for_each(|i| found.item(i));
             (found.0, diags.list)
         };
-        let (found, diags) =
-            run("import \"lib\"; import \"b.bt\"; import \"stdlib/base\"; begin { f(a()); }");
+        let (found, diags) = run(
+            "import \"lib\"; import \"b.bt\"; import \"stdlib/base\"; import \"stdlib/strings.bt\"; begin { f(a()); }",
+        );
         assert!(diags.is_empty(), "{diags:?}");
         assert_eq!(found, ["5", "7"]);
         let (_, diags) = run("import \"bad.bt\"; begin { }");

@@ -10,6 +10,7 @@ pub mod builtins;
 pub mod config;
 pub mod constants;
 pub mod formats;
+pub mod library;
 pub mod lowering;
 pub mod probes;
 pub mod sig;

@@ -69,8 +69,14 @@ pub trait CheckCx {
     fn has_function(&mut self, name: &str) -> bool;
     /// Byte offset of a member path (`a.b.c`) in a struct; reports what is wrong with it.
     fn member_offset(&mut self, ty: &Ty, path: &str, span: Span) -> Option<i64>;
-    /// Whether what may still change can be used, as its setting says; warns of it or reports it.
+    /// Whether the library's own text calls.
+    fn is_of_library(&self) -> bool;
+    /// Whether what may still change can be used, as its setting says; warns of it or reports it. The library keeps
+    /// up with what changes.
     fn may_use(&mut self, feature: &str, used: Use) -> bool {
+        if self.is_of_library() {
+            return true;
+        }
         let message = format!("{feature}() is unstable: it may still change");
         let d = match used {
             Use::Allowed => return true,

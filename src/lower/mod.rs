@@ -195,6 +195,7 @@ impl<'a> Mx<'a> {
 
     /// The counter of these losses.
     fn loss(&mut self, kind: LossKind, program: ProgramId, span: Span) -> LossId {
+        let span = self.image.sources.of_user(span);
         let site = LossSite { kind, program, span };
         let at = self.losses_at.entry((program, span)).or_default();
         let known = at.iter().copied().find(|&id| self.image.losses[id] == site);
@@ -206,7 +207,8 @@ impl<'a> Mx<'a> {
     }
 
     fn event(&mut self, site: EventSite) -> EventId {
-        self.image.events.push(site)
+        let span = self.image.sources.of_user(site.span);
+        self.image.events.push(EventSite { span, ..site })
     }
 
     fn ring_of(&mut self, kind: &EventKind) -> MapId {

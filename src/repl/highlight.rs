@@ -4,7 +4,7 @@
 //! tokens. Always holds: without the sequences the text is what came in.
 
 use super::complete::place;
-use crate::lang::{aggs, builtins, probes};
+use crate::lang::{aggs, builtins, library, probes};
 use crate::syntax::lexer;
 use crate::syntax::token::{Lexed, Token};
 
@@ -107,7 +107,8 @@ fn look(t: &Lexed, text: &str) -> Look {
 }
 
 fn word(name: &str) -> Look {
-    match builtins::find(name).is_some() || aggs::find(name).is_some() {
+    let is_known = builtins::find(name).is_some() || aggs::find(name).is_some();
+    match is_known || library::find(name).is_some() {
         true => Look::Builtin,
         false => Look::Plain,
     }

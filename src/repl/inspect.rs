@@ -6,14 +6,15 @@ pub mod reasons;
 use super::Repl;
 use super::commands::{self, COMMANDS};
 use crate::cli::help::topic;
-use crate::lang::{aggs, builtins, probes};
+use crate::lang::{aggs, builtins, library, probes};
 
 /// A script that shows a topic at work.
 fn example(topic: &str) -> Option<&'static str> {
     let name = topic.trim_end_matches("()");
     let agg = aggs::find(name).map(|r| r.example);
     let row = builtins::all().find(|r| r.name == name).or_else(|| builtins::find(name)).map(|r| r.example);
-    agg.or(row).or_else(|| probes::find(name).map(|r| r.example))
+    let of_library = library::find(name).map(|e| e.example);
+    agg.or(row).or(of_library).or_else(|| probes::find(name).map(|r| r.example))
 }
 
 /// `:help [TOPIC]`

@@ -327,6 +327,10 @@ impl CheckCx for Slots<'_, '_> {
         slot.arg = hir::Arg::Expr(convert::place_of(e));
     }
 
+    fn is_of_library(&self) -> bool {
+        self.cx.sources.is_library(self.span)
+    }
+
     fn types(&mut self) -> &mut TypeTable {
         &mut self.cx.types
     }

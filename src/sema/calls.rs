@@ -4,6 +4,7 @@ use super::args::{Slot, Slots};
 use super::{Checker, convert, guards, hir};
 use crate::base::Span;
 use crate::lang::builtins::{self, MATCH, PRINT_CLEAR, arg_number};
+use crate::lang::library;
 use crate::lang::probes::row;
 use crate::lang::sig::{Builtin, CallData, Const, Form, Need, Ret};
 use crate::lang::{aggs, probes::Provider};
@@ -68,7 +69,7 @@ impl Checker<'_> {
         }
         let own = self.fn_names();
         let known = builtins::all().map(|r| r.name).chain(aggs::ALL.iter().map(|a| a.name));
-        let known = known.chain(own.iter().map(String::as_str));
+        let known = known.chain(library::shown().map(|e| e.name)).chain(own.iter().map(String::as_str));
         self.diags.unknown_function(name.span, &name.name, known);
     }
 

@@ -46,6 +46,7 @@ impl Checker<'_> {
             }
             (f, Ty::Int { .. } | Ty::Bool | Ty::Enum(_) | Ty::Ptr { .. }) if is_number(f) => true,
             (Ty::Ksym | Ty::Username | Ty::CgroupPath, Ty::Int { .. }) => true,
+            (Ty::Int { .. }, Ty::Username) => true,
             (Ty::Array { .. }, Ty::Int { .. }) => matches!(bytes(from), 1 | 2 | 4 | 8),
             (Ty::Array { elem, .. }, Ty::Str { .. }) => bytes(elem) == 1,
             (Ty::Str { .. } | Ty::Array { .. }, Ty::Array { .. }) => return self.cast_to_array(from, to),

@@ -135,22 +135,10 @@ pub fn wrap(v: i64, bits: u8, signed: bool) -> i64 {
     if signed { (v << shift) >> shift } else { (((v as u64) << shift) >> shift) as i64 }
 }
 
-/// The type of the memory that an expression names: an array of characters, where it reads as a string.
-pub fn place_ty(e: &Expr) -> Ty {
-    match &e.kind {
-        ExprKind::Cast(place) if is_text_of(e, place) => place.ty.clone(),
-        _ => e.ty.clone(),
-    }
-}
-
 /// The place of an array of characters again, where it reads as a string; else the expression itself.
 pub fn place_of(e: Expr) -> Expr {
     match e.kind {
         ExprKind::Cast(place) if matches!((&e.ty, &place.ty), (Ty::Str { .. }, Ty::Array { .. })) => *place,
         _ => e,
     }
-}
-
-fn is_text_of(e: &Expr, place: &Expr) -> bool {
-    matches!((&e.ty, &place.ty), (Ty::Str { .. }, Ty::Array { .. }))
 }

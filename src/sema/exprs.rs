@@ -9,6 +9,7 @@ use super::{Checker, hir, ops, types};
 use crate::base::Span;
 use crate::lang::aggs;
 use crate::lang::builtins::{self, numbered};
+use crate::lang::library;
 use crate::lang::probes::{Ctx, row};
 use crate::syntax::ast::{self, ExprKind as A, Fix, IncDec, UnOp};
 use crate::ty::Ty;
@@ -138,8 +139,10 @@ impl Checker<'_> {
             self.diags.unknown_name_but(span, name, format!("did you mean ${name}?"));
         } else if aggs::find(name).is_some() {
             self.diags.unknown_name_but(span, name, format!("write {name}(…), with its arguments"));
+        } else if let Some(entry) = library::find(name) {
+            self.diags.unknown_name_but(span, name, format!("write {}", entry.signature()));
         } else {
-            let known = builtins::all().map(|r| r.name);
+            let known = builtins::all().map(|r| r.name).chain(library::names());
             self.unknown_word(name, span, known);
         }
         error(span)

@@ -108,7 +108,10 @@ impl Checker<'_> {
     /// An expression as a statement.
     fn effect(&mut self, e: &ast::Expr) -> Option<StmtKind> {
         match &e.kind {
-            ast::ExprKind::Block(b) => return Some(StmtKind::Block(self.block(b))),
+            ast::ExprKind::Block(b) => {
+                let block = self.block(b);
+                return (!block.stmts.is_empty()).then_some(StmtKind::Block(block));
+            }
             ast::ExprKind::If(i) => {
                 let mut out = Vec::new();
                 self.if_stmt(i, &mut out);
@@ -297,6 +300,7 @@ impl Checker<'_> {
                 (Some(false), Some(els)) => Some(self.else_block(els)),
                 (Some(false) | None, _) => None,
             };
+            let block = block.filter(|b| !b.stmts.is_empty());
             out.extend(block.map(|b| Stmt { kind: StmtKind::Block(b), span }));
             return;
         }
@@ -451,9 +455,14 @@ impl Checker<'_> {
         }
     }
 
-    /// `{ …; e }` as a value.
+    /// `{ …; e }` as a value: just that of `e` where the statements before it do nothing.
     pub fn block_value(&mut self, b: &ast::Block) -> Expr {
-        let (block, ty) = self.valued(b);
+        let (mut block, ty) = self.valued(b);
+        if block.stmts.is_empty()
+            && let Some(value) = block.value.take()
+        {
+            return *value;
+        }
         Expr { kind: ExprKind::Block(Box::new(block)), ty, span: b.span }
     }
 

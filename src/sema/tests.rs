@@ -21,7 +21,9 @@ fn check_on(world: &FixtureWorld, text: &str, config: Config, known: &[hir::Map]
     let file = sources.add(Source::new("stdin", text));
     let (script, diags) = parse(file, text);
     assert!(!diags.has_errors(), "{text}: {:?}", diags.list);
-    check(&script, &sources, world, config, known, &Default::default())
+    let (expanded, diags) = crate::expand::expand(script, &mut sources, world, &[]);
+    assert!(!diags.has_errors(), "{text}: {:?}", diags.list);
+    check(&expanded.script, &sources, world, config, known, &expanded.defs)
 }
 
 fn ok(text: &str) -> hir::Program {
@@ -454,8 +456,9 @@ fn every_example_of_the_rows_is_checked() {
     let builtins = crate::lang::builtins::all().map(|r| (r.name, r.example));
     let aggs = crate::lang::aggs::ALL.iter().map(|r| (r.name, r.example));
     let probes = crate::lang::probes::KINDS.iter().map(|k| (k.name, k.example));
+    let library = crate::lang::library::all().iter().map(|e| (e.name, e.example));
     let config = Config { unsafe_: true, has_child: true, ..Config::default() };
-    for (name, example) in builtins.chain(aggs).chain(probes) {
+    for (name, example) in builtins.chain(aggs).chain(probes).chain(library) {
         let (_, diags) = check_with(example, config.clone(), &[]);
         // What only the fixture lacks is no mistake of the example.
         let mistakes: Vec<_> = diags

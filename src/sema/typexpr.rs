@@ -2,7 +2,7 @@
 //!
 //! Comes in: a type expression. Goes out: the type, or `Ty::Error` after a report.
 
-use super::{Checker, convert};
+use super::Checker;
 use crate::base::Span;
 use crate::lang::probes::fields::c_int;
 use crate::syntax::ast::{Arg, Expr, ExprKind, TypeExpr, TypeKind};
@@ -98,8 +98,7 @@ impl Checker<'_> {
                 if let Some(ty) = self.type_named_by(e) {
                     return ty;
                 }
-                let e = self.expr(e);
-                convert::place_ty(&e)
+                self.expr(e).ty
             }
         }
     }

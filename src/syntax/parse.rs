@@ -28,12 +28,17 @@ const BYTES_MAX: usize = 1 << 30;
 
 /// Parses a whole file.
 pub fn parse(file: FileId, text: &str) -> (Script, Diags) {
+    parse_part(file, text, 0)
+}
+
+/// Parses items that stand `base` bytes into `file`.
+pub fn parse_part(file: FileId, text: &str, base: u32) -> (Script, Diags) {
     let (mut script, mut diags) = (Script::default(), Diags::default());
     if text.len() > BYTES_MAX {
         errors::too_long(&mut diags, Span::new(file, 0, 0));
         return (script, diags);
     }
-    let input = Input { text, file, base: 0 };
+    let input = Input { text, file, base };
     let lexemes = lexer::lex(text);
     for t in &lexemes.tokens {
         match t.kind {
@@ -88,7 +93,8 @@ fn item_span(input: &Input, lexemes: &Lexemes, item: &LexItem) -> Span {
 fn parse_item(input: &Input, lexemes: &Lexemes, item: &LexItem, diags: &mut Diags) -> Item {
     let span = item_span(input, lexemes, item);
     if item.kind == ItemKind::CDef {
-        let text = input.text.get(span.range()).unwrap_or("").to_owned();
+        let in_text = (span.lo - input.base) as usize..(span.hi - input.base) as usize;
+        let text = input.text.get(in_text).unwrap_or("").to_owned();
         if !item.unclosed.is_empty() {
             let open = span.lo + text.find('{').unwrap_or(0) as u32;
             errors::unclosed_definition(diags, Span { lo: open, hi: open + 1, ..span });

@@ -11,7 +11,7 @@ use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
     Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe,
-    UserObject, UserSymbol, World, glob, is_glob,
+    UserFile, UserObject, UserSymbol, World, glob, is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -205,6 +205,9 @@ impl World for LinuxWorld {
     }
     fn user_object(&self, path: &str, name: &str) -> Answer<UserObject> {
         objects::object(path, name)
+    }
+    fn user_file(&self, path: &str) -> Answer<UserFile> {
+        objects::file(path)
     }
     fn user_file_offset(&self, path: &str, addr: u64) -> Answer<u64> {
         elf::file_offset(path, addr)

@@ -5,8 +5,8 @@
 
 use super::folder::Folder;
 use super::{
-    Answer, Feature, Features, FormatField, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World,
-    glob,
+    Answer, Feature, Features, FormatField, FuncSig, Loading, Missing, TracepointFormat, UsdtProbe, UserFile,
+    UserSymbol, World, glob,
 };
 use crate::image::ProgType;
 use crate::isa::Helper;
@@ -335,6 +335,9 @@ impl World for FixtureWorld {
         let symbol =
             |&(name, at): &(&str, u64)| UserSymbol { name: name.into(), file_offset: at, addr: at, size: 16 };
         Ok(found.map(symbol).collect())
+    }
+    fn user_file(&self, path: &str) -> Answer<UserFile> {
+        if path == LIBC { Ok(UserFile { loading: Loading::Library, ino: 7 }) } else { Err(Missing::No) }
     }
     fn user_file_offset(&self, _: &str, addr: u64) -> Answer<u64> {
         if addr < 0x10000 { Ok(addr) } else { Err(Missing::No) }

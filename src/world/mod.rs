@@ -126,6 +126,14 @@ pub struct UserObject {
     pub loading: Loading,
 }
 
+/// A binary as a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UserFile {
+    pub loading: Loading,
+    /// The number of its inode.
+    pub ino: u64,
+}
+
 /// Where a binary lies in a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loading {
@@ -194,6 +202,10 @@ pub trait World {
     fn user_functions(&self, path: &str, pattern: &str) -> Answer<Vec<UserSymbol>>;
     /// A symbol of a binary by its exact name.
     fn user_object(&self, _path: &str, _name: &str) -> Answer<UserObject> {
+        Err(Missing::No)
+    }
+    /// What a binary is.
+    fn user_file(&self, _path: &str) -> Answer<UserFile> {
         Err(Missing::No)
     }
     /// File offset of a virtual address of a binary.

@@ -4,6 +4,7 @@ pub mod cases;
 pub mod expect;
 pub mod features;
 pub mod kernel_case;
+pub mod library;
 pub mod rows;
 pub mod run;
 pub mod selftest;

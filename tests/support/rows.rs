@@ -1,15 +1,15 @@
 //! The examples of the language's rows, attached on a live kernel: what `awl help` shows is what works.
 //!
-//! Comes in: the rows of builtins, aggregations and probe types, compiled into the test. Goes out: a trial
-//! each, which runs awl on the example as far as the attach (`--dry-run`). A kernel on which awl rightly
-//! refuses an example says so in its lane (`refuses NAME`); there the refusal is what is tested.
+//! Comes in: the rows of builtins, aggregations and probe types and the library's macros, compiled into the test.
+//! Goes out: a trial each, which runs awl on the example as far as the attach (`--dry-run`). A kernel on which awl
+//! rightly refuses an example says so in its lane (`refuses NAME`); there the refusal is what is tested.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use awl::lang::additions::ADDITIONS;
-use awl::lang::{aggs, builtins, probes};
+use awl::lang::{aggs, builtins, library, probes};
 use libtest_mimic::{Failed, Trial};
 
 use super::features;
@@ -53,7 +53,12 @@ fn examples() -> Vec<Example> {
         script,
         unsafe_: false,
     });
-    builtins.chain(plain).collect()
+    let library = library::all().iter().map(|entry| Example {
+        name: entry.name.to_owned(),
+        script: entry.example,
+        unsafe_: entry.example.contains("signal("),
+    });
+    builtins.chain(library).chain(plain).collect()
 }
 
 /// The features that the probes of a script need.

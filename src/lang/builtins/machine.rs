@@ -7,8 +7,10 @@ use crate::lang::probes::{Ctx, Provider};
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::{Space, Ty};
-use crate::world::{self, Loading, Missing};
+use crate::world::{self, Loading, Missing, UserFile};
 
+/// Probes in a process's code.
+const USER: &[Provider] = &[Provider::Uprobe, Provider::Uretprobe, Provider::Usdt];
 const ADDR: &[Param] = &[Param::required("addr", ParamKind::Ptr)];
 
 pub static ROWS: &[Builtin] = &[
@@ -103,11 +105,35 @@ pub static ROWS: &[Builtin] = &[
         form: Form::Func,
         params: &[Param::required("symbol", ParamKind::Text)],
         ret: Ret::Check(user_address),
-        needs: Needs::probes(&[Provider::Uprobe, Provider::Uretprobe, Provider::Usdt]),
+        needs: Needs::probes(USER),
         effect: Effect::Usual,
         lower: lower::uaddr,
         doc: "Address of a symbol of the probed program, a pointer to an integer of its size; also where the program is moved when it is loaded. Not of libraries.",
         example: "uprobe:/bin/bash:readline { printf(\"%d\\n\", *uaddr(\"rl_point\")); exit(); }",
+    },
+    Builtin {
+        name: "elf_is_exe",
+        aliases: &[],
+        form: Form::Func,
+        params: &[],
+        ret: Ret::Check(is_program),
+        needs: Needs::probes(USER),
+        effect: Effect::Usual,
+        lower: lower::of_file,
+        doc: "Whether the probed file is a program, and no library; known when the script is compiled.",
+        example: "uprobe:libc:malloc { printf(\"%d\\n\", elf_is_exe()); exit(); }",
+    },
+    Builtin {
+        name: "elf_ino",
+        aliases: &[],
+        form: Form::Func,
+        params: &[],
+        ret: Ret::Check(inode),
+        needs: Needs::probes(USER),
+        effect: Effect::Usual,
+        lower: lower::of_file,
+        doc: "Number of the probed file's inode, as ls -i shows it; known when the script is compiled.",
+        example: "uprobe:libc:malloc { printf(\"%d\\n\", elf_ino()); exit(); }",
     },
     Builtin::func(
         "ksym",
@@ -177,20 +203,54 @@ fn kernel_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     }
 }
 
-/// Data: the address, and the lowest code by the same addresses if the program is moved.
-fn user_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    let arg = cx.arg(0);
-    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+/// The file that a probe is in, if all its attach points are in one.
+fn probed_file(cx: &dyn CheckCx) -> Option<String> {
     let path_of = |a: &Attach| match a {
         Attach::Uprobe { path, .. } | Attach::Usdt { path, .. } => Some(path.clone()),
         _ => None,
     };
     let mut paths: Vec<String> = cx.probe().points.iter().filter_map(|p| path_of(&p.attach)).collect();
     paths.dedup();
-    let [path] = paths.as_slice() else {
+    if paths.len() == 1 { paths.pop() } else { None }
+}
+
+/// What is known of that file; `None` after a report.
+fn probed(cx: &mut dyn CheckCx) -> Option<UserFile> {
+    let span = cx.span();
+    let Some(path) = probed_file(cx) else {
+        cx.bad_argument(span, "this needs a probe of one file".into());
+        return None;
+    };
+    match cx.world().user_file(&path) {
+        Ok(file) => return Some(file),
+        Err(Missing::No) => cx.bad_argument(span, format!("there is no file {path}")),
+        Err(Missing::Unreadable { why, .. }) => cx.bad_argument(span, why),
+    }
+    None
+}
+
+fn is_program(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    match probed(cx) {
+        Some(file) => (Ty::Bool, CallData::Const(Const::Bool(file.loading != Loading::Library))),
+        None => (Ty::Error, CallData::None),
+    }
+}
+
+fn inode(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    match probed(cx) {
+        Some(file) => (Ty::U64, CallData::Const(Const::Int(file.ino as i64))),
+        None => (Ty::Error, CallData::None),
+    }
+}
+
+/// Data: the address, and the lowest code by the same addresses if the program is moved.
+fn user_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    let Some(path) = probed_file(cx) else {
         return failed(cx, arg.span, "uaddr() needs a probe of one program".into());
     };
-    let object = match cx.world().user_object(path, &name) {
+    let object = match cx.world().user_object(&path, &name) {
         Ok(object) => object,
         Err(Missing::No) => return failed(cx, arg.span, format!("{path} has no symbol {name}")),
         Err(Missing::Unreadable { why, .. }) => return failed(cx, arg.span, why),

@@ -1,57 +1,13 @@
-//! Questions about types and the kernel that are answered when the script is compiled, and assertions.
+//! Questions about types and the kernel that are answered when the script is compiled.
 
-use crate::image::wire::{Format, Piece};
 use crate::lang::lowering::meta as lower;
 use crate::lang::sig::{Builtin, CallData, Const, Param, ParamKind, Ret};
-use crate::lang::traits::{ArgView, CheckCx};
+use crate::lang::traits::CheckCx;
 use crate::ty::{Space, Ty, print};
 
-const VALUE: &[Param] = &[Param::required("value", ParamKind::Any)];
 const NAME: &[Param] = &[Param::required("function", ParamKind::Text)];
-const CLAIM: &[Param] =
-    &[Param::required("condition", ParamKind::Any), Param::required("message", ParamKind::Text)];
 
 pub static ROWS: &[Builtin] = &[
-    Builtin::func(
-        "is_str",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| matches!(a.ty, Ty::Str { .. }))),
-        lower::folded_question,
-        "Whether a value is a string; known when the script is compiled.",
-        "begin { printf(\"%d\\n\", is_str(comm)); }",
-    ),
-    Builtin::func(
-        "is_ptr",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| matches!(a.ty, Ty::Ptr { .. }))),
-        lower::folded_question,
-        "Whether a value is a pointer; known when the script is compiled.",
-        "begin { printf(\"%d\\n\", is_ptr(curtask)); }",
-    ),
-    Builtin::func(
-        "is_array",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| matches!(a.ty, Ty::Array { .. }))),
-        lower::folded_question,
-        "Whether a value is an array; known when the script is compiled.",
-        "begin { printf(\"%d\\n\", is_array(pton(\"::1\"))); }",
-    ),
-    Builtin::func(
-        "is_integer",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| a.ty.is_int())),
-        lower::folded_question,
-        "Whether a value is an integer; known when the script is compiled.",
-        "begin { printf(\"%d\\n\", is_integer(pid)); }",
-    ),
-    Builtin::func(
-        "is_unsigned_integer",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| matches!(a.ty, Ty::Int { signed: false, .. }))),
-        lower::folded_question,
-        "Whether a value is an unsigned integer; known when the script is compiled.",
-        "begin { printf(\"%d\\n\", is_unsigned_integer(pid)); }",
-    ),
     Builtin::func(
         "has_field",
         &[Param::required("member", ParamKind::Any)],
@@ -64,19 +20,11 @@ pub static ROWS: &[Builtin] = &[
     ),
     Builtin::func(
         "is_literal",
-        VALUE,
-        Ret::Check(|cx| known(cx, |a| a.int.is_some() || a.literal.is_some())),
+        &[Param::required("value", ParamKind::Any)],
+        Ret::Check(is_literal),
         lower::folded_question,
         "Whether a value is known when the script is compiled.",
         "begin { printf(\"%d\\n\", is_literal(2 + 3)); }",
-    ),
-    Builtin::func(
-        "is_err",
-        &[Param::required("pointer", ParamKind::Ptr)],
-        Ret::Check(is_err),
-        lower::is_err,
-        "Whether a pointer or number is an error of the kernel: -4095 to -1.",
-        "begin { printf(\"%d\\n\", is_err((uint64)-2)); }",
     ),
     Builtin::func(
         "typeinfo",
@@ -85,18 +33,6 @@ pub static ROWS: &[Builtin] = &[
         lower::folded_question,
         "What a type is, or an expression's type, as a record: btf_id (0 if the kernel's BTF does not have it), base_type (int, string, pointer …) and full_type. Needs unstable_typeinfo.",
         "config = { unstable_typeinfo = enable } begin { printf(\"%s\\n\", typeinfo(pid).full_type); }",
-    ),
-    Builtin::func(
-        "container_of",
-        &[
-            Param::required("pointer", ParamKind::Ptr),
-            Param::required("type", ParamKind::Type),
-            Param::required("member", ParamKind::Word),
-        ],
-        Ret::Check(container_of),
-        lower::container_of,
-        "The struct of which a pointer points to a member.",
-        "begin { $at = (uint64)curtask + offsetof(struct task_struct, comm); printf(\"%s\\n\", container_of($at, struct task_struct, comm).comm); }",
     ),
     Builtin::func(
         "kfunc_exist",
@@ -115,22 +51,6 @@ pub static ROWS: &[Builtin] = &[
         "begin { printf(\"%d\\n\", kfunc_allowed(\"bpf_task_from_pid\")); }",
     ),
     Builtin::func(
-        "assert",
-        CLAIM,
-        Ret::Check(assert),
-        lower::assert,
-        "Where the condition is false: prints the message as an error and ends the script with status 1.",
-        "begin { assert(ncpus > 0, \"no processors\"); }",
-    ),
-    Builtin::func(
-        "static_assert",
-        CLAIM,
-        Ret::Check(static_assert),
-        lower::nothing,
-        "A mistake with that message if the condition, which must be known at compile time, is false.",
-        "begin { static_assert(sizeof(struct task_struct) > 0, \"no tasks\"); }",
-    ),
-    Builtin::func(
         "fail",
         &[Param::required("message", ParamKind::Text), Param::rest("values")],
         Ret::Check(fail),
@@ -140,21 +60,15 @@ pub static ROWS: &[Builtin] = &[
     ),
 ];
 
-fn known(cx: &mut dyn CheckCx, holds: fn(&ArgView) -> bool) -> (Ty, CallData) {
-    cx.as_bytes(0);
-    let answer = holds(&cx.arg(0));
-    (Ty::Bool, CallData::Const(Const::Bool(answer)))
+fn is_literal(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let value = cx.arg(0);
+    (Ty::Bool, CallData::Const(Const::Bool(value.int.is_some() || value.literal.is_some())))
 }
 
 fn bad(cx: &mut dyn CheckCx, i: usize, message: String) -> (Ty, CallData) {
     let span = cx.arg(i).span;
     cx.bad_argument(span, message);
     (Ty::Error, CallData::None)
-}
-
-fn is_err(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    cx.coerce(0, Ty::I64);
-    (Ty::Bool, CallData::None)
 }
 
 fn typeinfo(cx: &mut dyn CheckCx) -> (Ty, CallData) {
@@ -203,18 +117,6 @@ fn base_name(ty: &Ty) -> &'static str {
     }
 }
 
-fn container_of(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    let (pointer, ty, member) = (cx.arg(0).ty, cx.arg(1).ty, cx.arg(2));
-    let Some(path) = member.text else { return (Ty::Error, CallData::None) };
-    let Some(off) = cx.member_offset(&ty, &path, member.span) else { return (Ty::Error, CallData::None) };
-    let space = match pointer {
-        Ty::Ptr { space, .. } => space,
-        _ => Space::Any,
-    };
-    cx.coerce(0, Ty::U64);
-    (Ty::ptr(ty, space), CallData::Ints(vec![off]))
-}
-
 fn kfunc_exist(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let Some(name) = cx.arg(0).text else { return (Ty::Error, CallData::None) };
     let found = cx.has_function(&name);
@@ -226,26 +128,6 @@ fn kfunc_allowed(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let ty = cx.probe().points.first().map(|p| p.attach.prog_type());
     let allowed = ty.is_some_and(|ty| cx.world().features().kfunc(&name, ty));
     (Ty::Bool, CallData::Const(Const::Bool(allowed)))
-}
-
-/// What is said is a format without conversions.
-fn assert(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    let Some(message) = cx.arg(1).text else { return (Ty::Error, CallData::None) };
-    match cx.arg(0).ty {
-        Ty::Int { .. } | Ty::Bool | Ty::Ptr { .. } => cx.coerce(0, Ty::Bool),
-        _ => return bad(cx, 0, "assert() takes a condition".into()),
-    }
-    let text = Piece::Text(format!("assert failed: {message}").into_bytes());
-    (Ty::Void, CallData::Format(Format { pieces: vec![text] }))
-}
-
-fn static_assert(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    let message = cx.arg(1).text.unwrap_or_default();
-    match cx.arg(0).int {
-        Some(0) => bad(cx, 0, format!("static assert failed: {message}")),
-        Some(_) => (Ty::Void, CallData::None),
-        None => bad(cx, 0, "static_assert() takes what is known at compile time".into()),
-    }
 }
 
 fn fail(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -99,22 +99,6 @@ pub static ROWS: &[Builtin] = &[
         "begin { printf(\"%d\\n\", memcmp(\"abc\", \"abd\", 3)); }",
     ),
     Builtin::func(
-        "strcap",
-        TEXT,
-        Ret::Check(strcap),
-        lower::strcap,
-        "The most bytes that a string of this type can have, with its NUL.",
-        "begin { printf(\"%d\\n\", strcap(comm)); }",
-    ),
-    Builtin::func(
-        "default_str_length",
-        &[],
-        Ret::Check(|cx| (Ty::U64, CallData::Const(Const::Int(cx.config().max_strlen as i64)))),
-        lower::default_str_length,
-        "Bytes of a string that is read without a length: max_strlen.",
-        "begin { printf(\"%d\\n\", default_str_length()); }",
-    ),
-    Builtin::func(
         "signal_name",
         NUMBER,
         Ret::Check(name),
@@ -225,11 +209,6 @@ fn memcmp(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         }
     }
     (Ty::I64, CallData::Ints(vec![n]))
-}
-
-fn strcap(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    let n = cx.arg(0).ty.size(cx.types());
-    (Ty::I64, CallData::Const(Const::Int(n.into())))
 }
 
 fn name(cx: &mut dyn CheckCx) -> (Ty, CallData) {

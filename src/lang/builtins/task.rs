@@ -23,7 +23,6 @@ const WITH_REGS: &[Provider] = &[
 ];
 
 const NAMESPACE: &[Param] = &[Param::optional("namespace", ParamKind::Word)];
-const TASK: &[Param] = &[Param::optional("task", ParamKind::Ptr)];
 const COMM: Ty = Ty::Str { n: COMM_BYTES };
 
 pub static ROWS: &[Builtin] = &[
@@ -65,13 +64,6 @@ pub static ROWS: &[Builtin] = &[
         "Group id of the current task, as the initial user namespace numbers it.",
         "tracepoint:syscalls:sys_enter_openat { @[gid] = count(); } interval:s:1 { exit(); }",
     ),
-    Builtin::value(
-        "username",
-        Ret::Is(Ty::Username),
-        lower::username,
-        "Name of the current user, looked up in /etc/passwd when it is printed.",
-        "tracepoint:syscalls:sys_enter_openat { @[username] = count(); } interval:s:1 { exit(); }",
-    ),
     Builtin {
         name: "comm",
         aliases: &[],
@@ -103,54 +95,6 @@ pub static ROWS: &[Builtin] = &[
         doc: "The task with that id in the initial PID namespace: a pointer to its struct task_struct, 0 where there is none. Where the kernel lets the probe call bpf_task_from_pid.",
         example: "interval:ms:100 { printf(\"%s\\n\", task(1).comm); exit(); }",
     },
-    Builtin {
-        name: "ppid",
-        aliases: &[],
-        form: Form::Value,
-        params: TASK,
-        ret: Ret::Check(|cx| of_task(cx, Ty::U32)),
-        needs: Needs::NOTHING,
-        effect: Effect::Usual,
-        lower: lower::ppid,
-        doc: "Process id of the parent of the current task, or of the given one, in the initial PID namespace.",
-        example: "tracepoint:syscalls:sys_enter_openat { @[ppid] = count(); } interval:s:1 { exit(); }",
-    },
-    Builtin {
-        name: "pcomm",
-        aliases: &[],
-        form: Form::Value,
-        params: TASK,
-        ret: Ret::Check(|cx| of_task(cx, COMM)),
-        needs: Needs::NOTHING,
-        effect: Effect::Usual,
-        lower: lower::pcomm,
-        doc: "Name of the parent of the current task, or of the given one.",
-        example: "tracepoint:syscalls:sys_enter_openat { @[pcomm] = count(); } interval:s:1 { exit(); }",
-    },
-    Builtin {
-        name: "leader_tid",
-        aliases: &[],
-        form: Form::Value,
-        params: TASK,
-        ret: Ret::Check(|cx| of_task(cx, Ty::U32)),
-        needs: Needs::NOTHING,
-        effect: Effect::Usual,
-        lower: lower::leader_tid,
-        doc: "Thread id of the first thread of the current task's process, or of the given task's, in the initial PID namespace.",
-        example: "tracepoint:syscalls:sys_enter_openat { @[leader_tid] = count(); } interval:s:1 { exit(); }",
-    },
-    Builtin {
-        name: "leader_comm",
-        aliases: &[],
-        form: Form::Value,
-        params: TASK,
-        ret: Ret::Check(|cx| of_task(cx, COMM)),
-        needs: Needs::NOTHING,
-        effect: Effect::Usual,
-        lower: lower::leader_comm,
-        doc: "Name of the first thread of the current task's process, or of the given task's.",
-        example: "tracepoint:syscalls:sys_enter_openat { @[leader_comm] = count(); } interval:s:1 { exit(); }",
-    },
     Builtin::value(
         "cgroup",
         Ret::Is(Ty::U64),
@@ -164,13 +108,6 @@ pub static ROWS: &[Builtin] = &[
         lower::cpid,
         "Process id of the command that -c started; 0 without one.",
         "tracepoint:syscalls:sys_enter_openat /pid == cpid/ { @ = count(); } interval:s:1 { exit(); }",
-    ),
-    Builtin::value(
-        "has_cpid",
-        Ret::Is(Ty::Bool),
-        lower::has_cpid,
-        "Whether -c started a command.",
-        "begin { if (has_cpid) { printf(\"child %d\\n\", cpid); } }",
     ),
     Builtin {
         name: "usermode",
@@ -239,30 +176,8 @@ fn task(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 }
 
 fn curtask(cx: &mut dyn CheckCx) -> (Ty, CallData) {
-    match of_task(cx, Ty::Void) {
-        (Ty::Error, data) => (Ty::Error, data),
-        (_, data) => {
-            let id = cx.task_struct();
-            (id.map_or(Ty::Error, |id| Ty::ptr(Ty::Struct(id), Space::Kernel)), data)
-        }
-    }
-}
-
-/// `ty`, where the kernel's BTF has `struct task_struct`.
-fn of_task(cx: &mut dyn CheckCx, ty: Ty) -> (Ty, CallData) {
     if let Some(id) = cx.task_struct() {
-        let task = Ty::ptr(Ty::Struct(id), Space::Kernel);
-        let arg = cx.arg(0);
-        match &arg.ty {
-            _ if cx.n_args() == 0 => {}
-            Ty::Int { .. } => cx.coerce(0, task),
-            Ty::Ptr { to, .. } if matches!(**to, Ty::Struct(s) if s == id) => {}
-            _ => {
-                cx.bad_argument(arg.span, "this takes a pointer to a struct task_struct".into());
-                return (Ty::Error, CallData::None);
-            }
-        }
-        return (ty, CallData::None);
+        return (Ty::ptr(Ty::Struct(id), Space::Kernel), CallData::None);
     }
     let span = cx.span();
     cx.bad_argument(span, "the kernel has no type information (BTF) of struct task_struct".into());

@@ -8,7 +8,7 @@ use super::bytes;
 use super::globs::{Machine, Place};
 use super::search::{Text, position};
 use super::text::{byte_at, room};
-use super::{folded, memory, number};
+use super::{memory, number};
 use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand, ReadSpace};
@@ -394,12 +394,4 @@ fn by_number(cx: &mut dyn LowerCx, names: &[&str]) -> Operand {
     let Operand::Mem { ptr, off } = cx.literal(&table) else { crate::bug!("a literal in a register") };
     let at = cx.b().bin_imm(BinOp::Mul, row, n.into());
     Operand::Mem { ptr: cx.b().bin(BinOp::Add, ptr, at), off }
-}
-
-pub fn strcap(_: &mut dyn LowerCx) -> Operand {
-    folded("strcap")
-}
-
-pub fn default_str_length(_: &mut dyn LowerCx) -> Operand {
-    folded("default_str_length")
 }

@@ -64,10 +64,6 @@ pub fn gid(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.b().bin_imm(BinOp::Lshr, ids, 32))
 }
 
-pub fn username(cx: &mut dyn LowerCx) -> Operand {
-    uid(cx)
-}
-
 /// Two loads from the task where it can be read directly, which is fifteen times faster than the helper.
 pub fn comm(cx: &mut dyn LowerCx) -> Operand {
     if cx.n_args() > 0 {
@@ -156,63 +152,16 @@ pub fn curtask(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.task())
 }
 
-pub fn ppid(cx: &mut dyn LowerCx) -> Operand {
-    id_of(cx, "real_parent.tgid")
-}
-
-pub fn pcomm(cx: &mut dyn LowerCx) -> Operand {
-    name_of(cx, "real_parent.comm")
-}
-
-pub fn leader_tid(cx: &mut dyn LowerCx) -> Operand {
-    id_of(cx, "group_leader.pid")
-}
-
-pub fn leader_comm(cx: &mut dyn LowerCx) -> Operand {
-    name_of(cx, "group_leader.comm")
-}
-
-/// The task that was given, or the current one.
-fn given_task(cx: &mut dyn LowerCx) -> Value {
-    if cx.n_args() > 0 { super::number(cx, 0) } else { cx.task() }
-}
-
-fn id_of(cx: &mut dyn LowerCx, path: &str) -> Operand {
-    let task = given_task(cx);
-    match cx.kernel_field(task, "task_struct", path) {
-        Some(Operand::Val(v)) => Operand::Val(cx.b().un(UnOp::Zext32, v)),
-        _ => Operand::Val(cx.b().iconst(0)),
-    }
-}
-
-fn name_of(cx: &mut dyn LowerCx, path: &str) -> Operand {
-    let task = given_task(cx);
-    match cx.kernel_field(task, "task_struct", path) {
-        Some(v) => v,
-        None => cx.literal(&[0; COMM_BYTES as usize - 1]),
-    }
-}
-
 pub fn cgroup(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.b().call(Helper::GET_CURRENT_CGROUP_ID, &[]))
 }
 
 pub fn cpid(cx: &mut dyn LowerCx) -> Operand {
-    Operand::Val(child(cx))
-}
-
-fn child(cx: &mut dyn LowerCx) -> Value {
     if !cx.config().has_child {
-        return cx.b().iconst(0);
+        return Operand::Val(cx.b().iconst(0));
     }
     let at = cx.global(globals::TARGET_PID);
-    cx.b().load(Size::B4, at, 0)
-}
-
-pub fn has_cpid(cx: &mut dyn LowerCx) -> Operand {
-    let pid = child(cx);
-    let zero = cx.b().iconst(0);
-    Operand::Val(cx.b().cmp(Cc::Ne, pid, zero))
+    Operand::Val(cx.b().load(Size::B4, at, 0))
 }
 
 /// The code segment's privilege level is 3 in user mode.

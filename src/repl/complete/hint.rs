@@ -10,8 +10,8 @@ use super::typed::{self, Typed};
 use super::{Completion, complete};
 use crate::cli::help;
 use crate::cli::list;
-use crate::lang::sig::{Builtin, Form};
-use crate::lang::{aggs, builtins, probes};
+use crate::lang::sig::Form;
+use crate::lang::{aggs, builtins, library, probes};
 use crate::ty::{Ty, print};
 
 /// The longest hint.
@@ -87,7 +87,7 @@ fn call(name: &str, nth: usize) -> Option<String> {
     let (params, doc) = match (aggs::find(name), builtins::find(name)) {
         (Some(agg), _) => (agg.params, agg.doc),
         (None, Some(row)) => (row.params, row.doc),
-        (None, None) => return None,
+        (None, None) => return library::find(name).map(|e| of_library(e, nth)),
     };
     let signature = help::signature(name, Form::Func, params);
     let current = params.get(nth.min(params.len().saturating_sub(1))).filter(|_| params.len() > 1);
@@ -95,17 +95,25 @@ fn call(name: &str, nth: usize) -> Option<String> {
     Some(format!("{signature}{now}: {}", help::first_sentence(doc)))
 }
 
+/// The same of a macro of the library; the argument is that of its longest form.
+fn of_library(entry: &library::Entry, nth: usize) -> String {
+    let params = entry.forms.iter().map(library::Form::params).max_by_key(Vec::len).unwrap_or_default();
+    let current = params.get(nth.min(params.len().saturating_sub(1))).filter(|_| params.len() > 1);
+    let now = current.map_or(String::new(), |p| format!(" [{p}]"));
+    format!("{}{now}: {}", entry.signature(), help::first_sentence(&entry.doc))
+}
+
 /// A word that is whole: what it is.
 fn of_word(cx: &Cx<'_>, code: &Code<'_>, word: &str) -> Option<String> {
-    let row: &Builtin = builtins::find(word)?;
-    match row.form {
-        Form::Func => call(word, 0),
-        Form::Value => {
-            let typed = typed::type_of(cx, code, word);
-            let ty = typed.map_or(String::new(), |t| format!("{}: ", t.name()));
-            Some(format!("{ty}{}", help::first_sentence(row.doc)))
-        }
+    let of_library = || library::find(word).map(|e| (e.is_value(), e.doc.as_str()));
+    let row = builtins::find(word).map(|row| (row.form == Form::Value, row.doc));
+    let (is_value, doc) = row.or_else(of_library)?;
+    if !is_value {
+        return call(word, 0);
     }
+    let typed = typed::type_of(cx, code, word);
+    let ty = typed.map_or(String::new(), |t| format!("{}: ", t.name()));
+    Some(format!("{ty}{}", help::first_sentence(doc)))
 }
 
 /// The type of a field that is written out; else the ways in which its name can go on.

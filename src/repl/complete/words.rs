@@ -7,6 +7,7 @@ use super::{CANDIDATES_MAX, Candidate, cut, fuzzy, probe};
 use crate::lang::aggs;
 use crate::lang::builtins;
 use crate::lang::config::SETTINGS;
+use crate::lang::library;
 use crate::lang::probes::{self, Provider};
 use crate::lang::sig::{Builtin, Form};
 use crate::syntax::lexer;
@@ -103,8 +104,10 @@ fn words_of(cx: &Cx<'_>, provider: Option<Provider>) -> Vec<String> {
     let mut names: Vec<String> = rows.map(spelling).collect();
     names.extend(aggs::ALL.iter().map(|a| format!("{}(", a.name)));
     names.extend(KEYWORDS.iter().map(|k| (*k).to_owned()));
-    let libraries = crate::expand::LIBRARY.iter().map(|(_, text)| *text).chain([cx.view.preamble.as_str()]);
-    names.extend(libraries.flat_map(macros).map(|m| format!("{m}(")));
+    names.extend(
+        library::shown().map(|e| if e.is_value() { e.name.to_owned() } else { format!("{}(", e.name) }),
+    );
+    names.extend(macros(&cx.view.preamble).iter().map(|m| format!("{m}(")));
     names
 }
 
