@@ -55,6 +55,7 @@ codes! {
     UNSTABLE "E0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
     UNSTABLE_WARNING "W0221" "unstable feature" "The feature may change or go. A setting named unstable_ and the feature's name allows it (enable), warns of it (warn) or refuses it (error).";
     UNASSIGNED "W0222" "variable never assigned" "The variable is read, and nothing gives it a value: it is 0, or empty.";
+    HEADER "W0223" "header not as expected" "A header is looked for in the folders given with -I, in /usr/local/include, /usr/include and among those of the compiler; types and constants that it would define are not known without it.";
     TYPE_MISMATCH "E0301" "types do not fit" "The value has a type that cannot be used here. Types of variables and maps are fixed by their first use; integers and strings widen.";
     BAD_OPERAND "E0302" "operator does not fit" "The operator does not work on values of these types.";
     BAD_CAST "E0303" "impossible cast" "There is no meaning in turning the one type into the other.";

@@ -5,9 +5,11 @@
 
 use super::budget::{self, Budget, DEPTH_MAX};
 use super::c::{Define, Defines};
-use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, codes};
+use crate::base::{Diag, Diags, Origin, OriginId, SourceMap, Span, codes};
 use crate::lang::{aggs, builtins};
-use crate::syntax::ast::{Block, Expr, ExprKind, Ident, Item, Macro, MacroParam, Probe, Stmt, TypeExpr};
+use crate::syntax::ast::{
+    Block, Expr, ExprKind, Ident, Item, Macro, MacroParam, Probe, Stmt, TypeExpr, UnOp,
+};
 use crate::syntax::parse::parse_expr;
 use crate::syntax::visit::{self, VisitorMut};
 
@@ -92,7 +94,8 @@ impl VisitorMut for Replacer<'_> {
         self.depth += 1;
         match &e.kind {
             ExprKind::Ident(name) => {
-                let is_hit = |d: &&Define| !d.has_params && !d.text.is_empty();
+                // `#define EPOLLIN EPOLLIN` says that there is an enumerator of that name.
+                let is_hit = |d: &&Define| !d.has_params && !d.text.is_empty() && d.text != *name;
                 if let Some(define) = self.defines.get(name).filter(is_hit)
                     && !self.hidden.contains(name)
                 {
@@ -115,11 +118,20 @@ impl Replacer<'_> {
             self.diags.push(Diag::error(&codes::C_LINE, span, message));
             return;
         }
+        if let Some(value) = define.value {
+            *e = constant(value, span);
+            return;
+        }
         // Its text is read for each use, which takes its time even where it makes few nodes.
         if !self.budget.take(1 + define.text.len() as u64 / 8) {
             return self.budget.say(span, self.diags);
         }
         let (mut value, diags) = parse_expr(define.span.file, &define.text, define.span.lo);
+        if define.is_foreign && diags.has_errors() {
+            let message = format!("what {name} stands for is no constant that awl can read");
+            let d = Diag::error(&codes::C_LINE, span, message).note(define.span, "it stands for this");
+            return self.diags.push(d);
+        }
         self.diags.append(diags);
         let size = budget::of_expr(&value);
         if !self.budget.take(size.nodes) {
@@ -137,6 +149,15 @@ impl Replacer<'_> {
         self.inside.pop();
         *e = value;
     }
+}
+
+/// A constant of a header; the second is whether it is a `u64`.
+fn constant((value, is_u64): (i64, bool), span: Span) -> Expr {
+    let int = |n: u64| Expr { kind: ExprKind::Int(n), span };
+    if value >= 0 || is_u64 {
+        return int(value as u64);
+    }
+    Expr { kind: ExprKind::Unary { op: UnOp::Neg, e: Box::new(int(value.unsigned_abs())) }, span }
 }
 
 /// Gives a tree an origin.

@@ -2,6 +2,7 @@
 //!
 //! Always holds: structs have members, in C's layout; the types of all entries live in `types`.
 
+use crate::base::Span;
 use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +15,20 @@ pub struct Definitions {
     pub tags: BTreeMap<String, Tag>,
     pub typedefs: BTreeMap<String, Ty>,
     pub enumerators: BTreeMap<String, (i64, Ty)>,
+    /// What headers of the system define and awl could not read, by its name.
+    pub skipped: BTreeMap<String, Skipped>,
+    /// Fields that such headers rename: `st_mtime` is `st_mtim.tv_sec`.
+    pub renamed: BTreeMap<String, Vec<String>>,
     /// `#define`s with parameters whose texts are no expressions, so that nothing can call them.
     pub uncallable: BTreeSet<String>,
+}
+
+/// A definition that could not be read.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Where it was not understood.
+    pub span: Span,
+    pub message: String,
 }
 
 /// What a name after `struct`, `union` or `enum` means.

@@ -27,20 +27,6 @@ pub fn beside(from: &str, name: &str) -> String {
     format!("{root}{}", parts.join("/"))
 }
 
-/// The first of the folders for headers that has a file of that name.
-pub fn in_dirs(world: &dyn World, name: &str) -> Option<String> {
-    let paths = world.include_dirs().iter().map(|dir| beside(&format!("{dir}/x"), name));
-    paths.into_iter().find(|path| world.read_file(path).is_ok())
-}
-
-/// `path`, but where there is no such file, the one of that name in the folders for headers.
-pub fn or_in_dirs(world: &dyn World, path: String, name: &str) -> String {
-    match world.read_file(&path) {
-        Err(Missing::No) => in_dirs(world, name).unwrap_or(path),
-        Ok(_) | Err(Missing::Unreadable { .. }) => path,
-    }
-}
-
 /// The text of a file; `None` after a report at `span`.
 pub fn read(world: &dyn World, path: &str, span: Span, diags: &mut Diags) -> Option<String> {
     let d = match world.read_file(path) {

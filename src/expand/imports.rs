@@ -4,7 +4,7 @@
 //! C text, which has gone through the preprocessor. Always holds: what an imported file says has an origin that
 //! leads to the import; a folder that everybody may write to is refused.
 
-use super::c::Prep;
+use super::c::{Cx, Prep};
 use super::defines::Tag;
 use super::files;
 use crate::base::{Diag, Diags, Origin, Source, SourceMap, Span, codes};
@@ -39,7 +39,10 @@ impl<'a, 'w> Loader<'a, 'w> {
         let mut own = Vec::new();
         for item in items {
             match item {
-                Item::CDef(def) => self.prep.feed(&def.text, def.span, self.sources, self.diags),
+                Item::CDef(def) => {
+                    let mut cx = Cx { sources: self.sources, diags: self.diags };
+                    self.prep.feed(&def.text, def.span, &mut cx);
+                }
                 Item::Import(i) => self.import(&i, out),
                 Item::Config(c) if self.n_open > 0 => {
                     self.bad(c.span, "an imported script has no config block of its own".into());
@@ -84,7 +87,8 @@ impl<'a, 'w> Loader<'a, 'w> {
 
     fn file(&mut self, path: &str, span: Span, out: &mut Vec<Item>) {
         if path.ends_with(".h") {
-            return self.prep.header(path, span, self.sources, self.diags);
+            let mut cx = Cx { sources: self.sources, diags: self.diags };
+            return self.prep.header(path, span, &mut cx);
         }
         if path.ends_with(".bpf.c") {
             return self.bad(span, "C programs cannot be imported".into());

@@ -15,9 +15,10 @@ mod macros;
 mod outlive;
 mod params;
 mod substitute;
+mod words;
 
 pub use c::{value_of as c_value_of, version_code as c_version_code};
-pub use definitions::{Definitions, Tag};
+pub use definitions::{Definitions, Skipped, Tag};
 pub use substitute::shown;
 
 use crate::base::{Diags, SourceMap};
@@ -25,6 +26,7 @@ use crate::syntax::ast::{Item, Script};
 use crate::ty::TypeTable;
 use crate::world::World;
 use budget::Budget;
+use std::collections::BTreeSet;
 
 /// What comes of a script.
 #[derive(Debug)]
@@ -57,9 +59,14 @@ pub fn expand_onto(
     let mut loader = imports::Loader::new(world, sources, &mut diags);
     loader.items(script.items, &mut items);
     let prep = loader.prep;
-    let (defines, mut defs) = c::define(prep, types, world, &mut diags);
+    let words = words::of(&items);
+    let mut cx = c::Cx { sources, diags: &mut diags };
+    let (defines, mut defs) = c::define(prep, types, &words, world, &mut cx);
+    let own = own_calls(&items);
     for define in defines.values().filter(|d| d.has_params) {
         match defines::as_macro(define) {
+            // What the script says itself comes before what headers of the system say.
+            Some(form) if define.is_foreign && own.contains(&form.name.name) => {}
             Some(form) => items.push(Item::Macro(form)),
             None => drop(defs.uncallable.insert(define.name.clone())),
         }
@@ -77,6 +84,16 @@ pub fn expand_onto(
     items.iter_mut().for_each(|item| outlive::declare(item, &mut diags));
     diags.say_of_user(sources);
     (Expanded { script: Script { items, ..script }, defs }, diags)
+}
+
+/// Names of macros and functions.
+fn own_calls(items: &[Item]) -> BTreeSet<String> {
+    let name = |item: &Item| match item {
+        Item::Macro(m) => Some(m.name.name.clone()),
+        Item::Func(f) => Some(f.name.name.clone()),
+        _ => None,
+    };
+    items.iter().filter_map(name).collect()
 }
 
 /// The items with macro calls expanded, and no macros.

@@ -30,6 +30,8 @@ pub struct Arch {
     pub usdt_place: fn(&str) -> Option<super::usdt::Place>,
     /// System calls by name, in the order of their names.
     pub syscalls: &'static [(&'static str, u32)],
+    /// What C compilers define for it (`gcc -dM -E`): headers ask for that.
+    pub c_macros: &'static str,
 }
 
 /// What tells code of half the width by its registers, and how it differs.
@@ -83,6 +85,7 @@ pub static X86_64: Arch = Arch {
     elf_machine: 62,
     usdt_place: super::usdt::place_x86_64,
     syscalls: super::syscalls_x86_64::SYSCALLS,
+    c_macros: include_str!("../../stdlib/c/x86_64.h"),
 };
 
 impl Arch {

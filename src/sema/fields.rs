@@ -51,6 +51,10 @@ impl Checker<'_> {
             return error(span);
         }
         let Some((path, ty)) = self.find_member(id, &name.name, DEPTH_MAX) else {
+            if let Some(parts) = self.renamed(id, &name.name) {
+                let named = |part: &String| ast::Ident { name: part.clone(), span: name.span };
+                return parts.iter().map(named).fold(base, |e, part| self.field(e, &part, span));
+            }
             let of = match base.kind {
                 ExprKind::Args => "args".to_owned(),
                 _ => self.name(&base.ty),
@@ -232,6 +236,12 @@ impl Checker<'_> {
         let ty = p.ty.clone();
         let index = self.convert(index, &Ty::I64);
         Expr { kind: ExprKind::PtrAdd { ptr: Box::new(p), index: Box::new(index), elem_bytes }, ty, span }
+    }
+
+    /// What a header calls the field in truth: `st_mtime` is `st_mtim.tv_sec`.
+    fn renamed(&mut self, id: StructId, name: &str) -> Option<Vec<String>> {
+        let parts = self.defs.renamed.get(name)?;
+        self.find_member(id, parts.first()?, DEPTH_MAX).map(|_| parts.clone())
     }
 
     /// Bytes from the start of a struct to a member path; `None` after a report.

@@ -54,6 +54,7 @@ impl Checker<'_> {
                 Some(ty) => ty,
                 None => {
                     self.diags.unknown_type(t.span, name, NAMES.iter().copied());
+                    self.explain_skipped(name);
                     Ty::Error
                 }
             },
@@ -63,6 +64,7 @@ impl Checker<'_> {
                 Some(id) => Ty::Enum(id),
                 None => {
                     self.diags.unknown_type(t.span, &format!("enum {name}"), []);
+                    self.explain_skipped(name);
                     Ty::Error
                 }
             },
@@ -150,7 +152,8 @@ impl Checker<'_> {
     }
 
     fn strukt(&mut self, kind: StructKind, name: &str, span: Span) -> Ty {
-        if let Some(id) = self.struct_named(kind, name) {
+        let is_spoilt = self.defs.skipped.contains_key(name);
+        if let Some(id) = self.struct_named(kind, name).filter(|_| !is_spoilt) {
             return Ty::Struct(id);
         }
         let word = match kind {
@@ -159,7 +162,16 @@ impl Checker<'_> {
         };
         let known = self.struct_names();
         self.diags.unknown_type(span, &format!("{word} {name}"), known.iter().map(String::as_str));
+        self.explain_skipped(name);
         Ty::Error
+    }
+
+    /// Says of a type that was just reported why the header that has it does not count.
+    fn explain_skipped(&mut self, name: &str) {
+        if let (Some(skipped), Some(said)) = (self.defs.skipped.get(name), self.diags.list.last_mut()) {
+            said.notes.push((skipped.span, format!("its definition is not understood: {}", skipped.message)));
+            said.hint = Some("define it in the script, with the members that are needed".to_owned());
+        }
     }
 
     /// The type of one word, if there is one.

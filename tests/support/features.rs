@@ -38,6 +38,7 @@ pub const FEATURES: &[Feature] = &[
     ("objcopy", || on_path("objcopy")),
     ("loopback", loopback),
     ("setpriv", setpriv),
+    ("libc-headers", || exists("/usr/include/netinet/in.h")),
 ];
 
 /// Whether the feature is here; an error says why not. `kernel>=X.Y` is a feature, too.

@@ -1,88 +1,57 @@
-//! C declarations to types.
+//! C declarations to types: what stands at the outermost level, and declarators.
 //!
 //! Comes in: the tokens after preprocessing. Goes out: structs, unions, enums, typedefs and enumerators. Always
-//! holds: a mistake is reported at its place and costs its own declaration; brackets nest `DEPTH_MAX` deep at most.
+//! holds: a mistake costs its own declaration, and is reported at its place, or kept with the names that it spoils
+//! where a header of the system has it; brackets nest `DEPTH_MAX` deep at most.
 
 use super::constant::{self, Env};
-use super::layout::{Attrs, Laid, Raw, kernel_align, lay_out};
+use super::headers::Trust;
+use super::layout::{Laid, of_mode};
 use super::lex::{Kind, Token};
-use crate::base::{Diag, Diags, Span, codes};
-use crate::expand::{Definitions, Tag};
+use super::number::Value;
+use super::prep::PACK;
+use crate::base::{Diag, Diags, FileId, OriginId, Span, codes};
+use crate::expand::{Definitions, Skipped};
 use crate::lang::constants;
-use crate::lang::probes::fields::c_int;
-use crate::ty::{EnumDef, EnumId, Space, StructDef, StructId, StructKind, StructOrigin, Ty, TypeTable};
+use crate::ty::{EnumId, Space, StructId, Ty, TypeTable};
 use crate::world::World;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-const DEPTH_MAX: u32 = 64;
+pub const DEPTH_MAX: u32 = 64;
 /// A type has at most so many bytes.
-const BYTES_MAX: u64 = 1 << 28;
+pub const BYTES_MAX: u64 = 1 << 28;
 const ERRORS_MAX: usize = 20;
 
-/// Words that say nothing about how a value lies in memory.
-const IGNORED: &[&str] = &[
-    "const",
-    "volatile",
-    "restrict",
-    "__restrict",
-    "__const",
-    "__volatile__",
-    "register",
-    "extern",
-    "static",
-    "inline",
-    "__inline",
-    "__inline__",
-    "__extension__",
-    "__user",
-    "__kernel",
-    "__rcu",
-    "__percpu",
-    "__iomem",
-    "__force",
-    "__bitwise",
-    "_Atomic",
-];
-const INT_WORDS: &[&str] = &["char", "short", "int", "long", "signed", "unsigned", "__signed__"];
-
-/// The types that the tokens define.
-pub fn declare(tokens: &[Token], types: TypeTable, world: &dyn World, diags: &mut Diags) -> Definitions {
-    let defs = Definitions { types, ..Definitions::default() };
-    let (aligns, typedefs) = Default::default();
-    let end = tokens.last().map_or(Span::none(), |t| t.span);
-    let mut d = Declarer { tokens, pos: 0, end, world, defs, aligns, typedefs, complete: BTreeMap::new() };
-    let mut n_errors = 0;
-    while d.pos < tokens.len() {
-        let from = d.pos;
-        if let Err(diag) = d.declaration() {
-            diags.push(*diag);
-            n_errors += 1;
-            if n_errors >= ERRORS_MAX {
-                break;
-            }
-            d.pos = from;
-            d.skip();
-        }
-    }
-    d.defs
-}
-
-struct Declarer<'a> {
-    tokens: &'a [Token],
-    pos: usize,
+/// Reads declarations.
+#[derive(Clone)]
+pub struct Declarer<'a> {
+    pub tokens: Rc<[Token]>,
+    pub pos: usize,
+    /// Types inside one another's expressions around the place.
+    n_inside: u32,
     /// For what is missing at the end.
     end: Span,
-    world: &'a dyn World,
-    defs: Definitions,
-    aligns: BTreeMap<StructId, u32>,
-    typedefs: BTreeMap<String, Laid>,
-    /// Structs whose members are known, with their places.
-    complete: BTreeMap<StructId, Span>,
+    pub world: &'a dyn World,
+    pub defs: Definitions,
+    /// Files whose mistakes count only where the script needs what they spoil.
+    pub foreign: BTreeSet<FileId>,
+    pub aligns: BTreeMap<StructId, u32>,
+    pub typedefs: BTreeMap<String, Laid>,
+    /// What `#pragma pack` says.
+    pub pack: Option<u32>,
+    /// Structs and enums whose members are known, with their places.
+    pub complete: BTreeMap<StructId, Span>,
+    pub enums: BTreeMap<EnumId, Span>,
+    /// Where enumerators and typedefs are.
+    pub places: BTreeMap<String, Span>,
+    /// Structs that a header of the system has only named so far.
+    pub named: BTreeSet<StructId>,
 }
 
-type Res<T> = Result<T, Box<Diag>>;
+pub type Res<T> = Result<T, Box<Diag>>;
 
-fn fail<T>(span: Span, message: impl Into<String>) -> Res<T> {
+pub fn fail<T>(span: Span, message: impl Into<String>) -> Res<T> {
     Err(Box::new(Diag::error(&codes::C_DEFINITION, span, message)))
 }
 
@@ -96,61 +65,177 @@ impl Env for Declarer<'_> {
     }
 
     fn size_of(&mut self, tokens: &[Token]) -> Option<i64> {
-        let (pos, end) = (self.pos, self.tokens.len());
-        // The tokens are a part of all tokens, which the declarator below reads.
-        let bytes = tokens.as_ptr().addr().checked_sub(self.tokens.as_ptr().addr())?;
-        let at = bytes / size_of::<Token>();
-        self.pos = at;
-        let laid = self.specifiers(0).and_then(|(base, _)| self.declarator(base, 0));
-        let is_whole = self.pos == at + tokens.len() && self.pos <= end;
-        self.pos = pos;
-        laid.ok().filter(|_| is_whole).map(|(_, laid)| laid.bytes as i64)
+        self.type_of(tokens).filter(|laid| !laid.is_incomplete).map(|laid| laid.bytes as i64)
+    }
+
+    fn align_of(&mut self, tokens: &[Token]) -> Option<i64> {
+        self.type_of(tokens).map(|laid| i64::from(laid.align))
+    }
+
+    fn cast(&mut self, tokens: &[Token]) -> Option<(u8, bool)> {
+        if let Some(Token { kind: Kind::Word(w), .. }) = tokens.first()
+            && self.defs.enumerators.contains_key(&**w)
+        {
+            return None;
+        }
+        match self.type_of(tokens)?.ty {
+            Ty::Int { bits, signed } => Some((bits, signed)),
+            Ty::Bool => Some((8, false)),
+            Ty::Ptr { .. } => Some((64, false)),
+            Ty::Enum(id) => Some((32, self.defs.types.enums[id].signed)),
+            _ => None,
+        }
     }
 }
 
-impl Declarer<'_> {
-    fn peek(&self) -> Option<&Token> {
+impl<'a> Declarer<'a> {
+    /// One whose types come after those that are there.
+    pub fn new(types: TypeTable, world: &'a dyn World) -> Declarer<'a> {
+        Declarer {
+            tokens: Rc::new([]),
+            pos: 0,
+            n_inside: 0,
+            end: Span::none(),
+            world,
+            defs: Definitions { types, ..Definitions::default() },
+            foreign: BTreeSet::new(),
+            aligns: BTreeMap::new(),
+            typedefs: BTreeMap::new(),
+            pack: None,
+            complete: BTreeMap::new(),
+            enums: BTreeMap::new(),
+            places: BTreeMap::new(),
+            named: BTreeSet::new(),
+        }
+    }
+
+    /// Reads all of the tokens.
+    pub fn declare(&mut self, tokens: Vec<Token>, diags: &mut Diags) {
+        self.end = tokens.last().map_or(Span::none(), |t| t.span);
+        (self.tokens, self.pos) = (tokens.into(), 0);
+        let mut n_errors = 0;
+        while self.pos < self.tokens.len() && n_errors < ERRORS_MAX {
+            let from = self.pos;
+            let Err(diag) = self.declaration() else { continue };
+            self.pos = from;
+            self.skip();
+            if self.trust(diag.span) == Trust::Foreign {
+                self.note_skipped(from, &diag);
+            } else {
+                diags.push(*diag);
+                n_errors += 1;
+            }
+        }
+        self.forget_named();
+    }
+
+    pub fn trust(&self, span: Span) -> Trust {
+        if self.foreign.contains(&span.file) { Trust::Foreign } else { Trust::Own }
+    }
+
+    /// The type that all of the tokens name.
+    pub fn type_of(&mut self, tokens: &[Token]) -> Option<Laid> {
+        let is_type = tokens
+            .first()
+            .and_then(Token::word)
+            .is_some_and(|w| self.typedefs.contains_key(w) || !self.defs.enumerators.contains_key(w));
+        if !is_type {
+            return None;
+        }
+        if self.n_inside >= DEPTH_MAX {
+            return None;
+        }
+        let outer = (std::mem::replace(&mut self.tokens, tokens.into()), self.pos);
+        (self.pos, self.n_inside) = (0, self.n_inside + 1);
+        let laid = self.specifiers(0).and_then(|(base, _)| self.declarator(base, 0));
+        let is_whole = self.pos == self.tokens.len();
+        (self.tokens, self.pos) = outer;
+        self.n_inside -= 1;
+        laid.ok().filter(|(name, _)| is_whole && name.is_none()).map(|(_, laid)| laid)
+    }
+
+    /// Structs that headers of the system name and nobody defines are the kernel's, if it has them.
+    fn forget_named(&mut self) {
+        for id in std::mem::take(&mut self.named) {
+            let def = &self.defs.types.structs[id];
+            let (kind, name) = (def.kind, def.name.clone());
+            if !self.complete.contains_key(&id)
+                && self.defs.strukt(kind, &name) == Some(id)
+                && self.world.strukt(&mut self.defs.types, Some(kind), &name).is_some()
+            {
+                self.defs.tags.remove(&name);
+            }
+        }
+    }
+
+    /// Keeps why a declaration could not be read, by the names that it would have defined.
+    fn note_skipped(&mut self, from: usize, diag: &Diag) {
+        let tokens = &self.tokens[from..self.pos];
+        let mut names = BTreeSet::new();
+        for w in tokens.windows(3) {
+            if let (Some("struct" | "union" | "enum"), Some(name)) = (w[0].word(), w[1].word())
+                && w[2].is("{")
+            {
+                names.insert(name.to_owned());
+            }
+        }
+        if tokens.iter().any(|t| t.word() == Some("typedef"))
+            && let [.., name, _] = tokens
+        {
+            names.extend(name.word().map(str::to_owned));
+        }
+        for name in names {
+            let skipped = Skipped { span: diag.span, message: diag.message.clone() };
+            self.defs.skipped.entry(name).or_insert(skipped);
+        }
+    }
+
+    pub fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.pos)
     }
 
-    fn here(&self) -> Span {
+    pub fn here(&self) -> Span {
         self.peek().map_or(self.end, |t| t.span)
     }
 
-    fn is(&self, punct: &str) -> bool {
+    pub fn is(&self, punct: &str) -> bool {
         self.peek().is_some_and(|t| t.is(punct))
     }
 
-    fn eat(&mut self, punct: &str) -> bool {
+    pub fn eat(&mut self, punct: &str) -> bool {
         let hit = self.is(punct);
         self.pos += usize::from(hit);
         hit
     }
 
-    fn want(&mut self, punct: &str) -> Res<()> {
+    pub fn want(&mut self, punct: &str) -> Res<()> {
         if self.eat(punct) { Ok(()) } else { fail(self.here(), format!("{punct} is missing before this")) }
     }
 
-    fn word(&self) -> Option<&str> {
+    pub fn word(&self) -> Option<&str> {
         self.peek().and_then(Token::word)
     }
 
-    fn name(&mut self) -> Option<(String, Span)> {
+    pub fn name(&mut self) -> Option<(String, Span)> {
         let (name, span) = (self.word()?.to_owned(), self.here());
         self.pos += 1;
         Some((name, span))
     }
 
-    /// To after the next `;` outside brackets.
+    /// To after the next `;` outside brackets, or after the body of a function.
     fn skip(&mut self) {
-        let mut depth = 0u32;
+        let (mut depth, mut in_body) = (0u32, false);
         while let Some(t) = self.peek() {
             match t.kind {
+                Kind::Punct("{") if depth == 0 => {
+                    in_body = self.pos > 0 && self.tokens[self.pos - 1].is(")");
+                    depth += 1;
+                }
                 Kind::Punct("{" | "(" | "[") => depth += 1,
                 Kind::Punct("}" | ")" | "]") => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            let is_end = depth == 0 && t.is(";");
+            let is_end = depth == 0 && (t.is(";") || in_body && t.is("}"));
             self.pos += 1;
             if is_end {
                 return;
@@ -159,7 +244,7 @@ impl Declarer<'_> {
     }
 
     /// After the partner of the bracket here.
-    fn skip_brackets(&mut self) -> Res<std::ops::Range<usize>> {
+    pub fn skip_brackets(&mut self) -> Res<std::ops::Range<usize>> {
         let (open, from) = (self.here(), self.pos + 1);
         let mut depth = 0u32;
         while let Some(t) = self.peek() {
@@ -180,21 +265,33 @@ impl Declarer<'_> {
         if self.eat(";") {
             return Ok(());
         }
-        let is_typedef = self.word() == Some("typedef");
-        self.pos += usize::from(is_typedef);
-        let (base, _) = self.specifiers(0)?;
-        if self.eat(";") {
+        if self.takes_pack() {
+            return Ok(());
+        }
+        if let Some("_Static_assert" | "static_assert") = self.word() {
+            self.skip();
+            return Ok(());
+        }
+        let from = self.pos;
+        let (base, attrs) = self.specifiers(0)?;
+        if self.eat(";") || self.pos > from && self.pos == self.tokens.len() {
             return Ok(());
         }
         loop {
             let at = self.here();
-            let (name, mut laid) = self.declarator(base.clone(), 0)?;
-            let attrs = self.attributes()?;
-            laid.align = laid.align.max(attrs.align);
+            let (name, laid) = self.declarator(base.clone(), 0)?;
+            let attrs = attrs.and(self.attributes()?);
+            let is_header = at.origin != OriginId(0);
             match name {
-                Some((name, _)) if is_typedef => {
-                    self.defs.typedefs.insert(name.clone(), laid.ty.clone());
-                    self.typedefs.insert(name, laid);
+                Some((name, span)) if attrs.is_typedef => {
+                    let mut laid = of_mode(laid, attrs);
+                    // Of a typedef, this makes it less, too.
+                    laid.align = if attrs.align > 0 { attrs.align } else { laid.align };
+                    self.typedef(name, laid, span);
+                }
+                Some(_) if is_header && (self.is("{") || self.is("=")) => {
+                    self.skip();
+                    return Ok(());
                 }
                 Some(_) if self.is("{") => return fail(at, "a function of C cannot be compiled"),
                 Some(_) if self.is("=") => return fail(at, "C variables mean nothing here"),
@@ -207,275 +304,43 @@ impl Declarer<'_> {
         }
     }
 
-    /// `__attribute__((…))` and its like, if any stand here.
-    fn attributes(&mut self) -> Res<Attrs> {
-        let mut attrs = Attrs::default();
-        while let Some(word) = self.word() {
-            match word {
-                "__packed" => attrs.is_packed = true,
-                "__attribute__" | "__attribute" => {
-                    self.pos += 1;
-                    self.attribute(&mut attrs)?;
-                    continue;
-                }
-                w if IGNORED.contains(&w) => {}
-                _ => break,
-            }
+    /// Whether a `#pragma pack` stands here, which then counts.
+    pub fn takes_pack(&mut self) -> bool {
+        let is_pack = self.eat(PACK);
+        if is_pack && let Some(Kind::Number(n)) = self.peek().map(|t| &t.kind) {
+            self.pack = n.parse().ok().filter(|n: &u32| n.is_power_of_two());
             self.pos += 1;
         }
-        Ok(attrs)
+        is_pack
     }
 
-    fn attribute(&mut self, attrs: &mut Attrs) -> Res<()> {
-        if !self.is("(") {
-            return fail(self.here(), "__attribute__ wants ((…))");
+    fn typedef(&mut self, name: String, laid: Laid, at: Span) {
+        let is_new = self.places.get(&name).is_none_or(|before| self.gives_way(*before, at));
+        if is_new {
+            self.places.insert(name.clone(), at);
+            self.defs.typedefs.insert(name.clone(), laid.ty.clone());
+            self.typedefs.insert(name, laid);
         }
-        let range = self.skip_brackets()?;
-        let tokens = &self.tokens[range];
-        for (i, t) in tokens.iter().enumerate() {
-            match t.word() {
-                Some("packed" | "__packed__") => attrs.is_packed = true,
-                Some("aligned" | "__aligned__") => {
-                    let close = |t: &Token| t.is(")");
-                    let inner = match tokens.get(i + 1) {
-                        Some(open) if open.is("(") => {
-                            let n = tokens[i + 2..].iter().position(close).unwrap_or(0);
-                            &tokens[i + 2..i + 2 + n]
-                        }
-                        _ => &[],
-                    };
-                    let n = if inner.is_empty() { 16 } else { self.constant(inner, t.span)? };
-                    match u32::try_from(n) {
-                        Ok(n) if n.is_power_of_two() && n <= 4096 => attrs.align = attrs.align.max(n),
-                        _ => return fail(t.span, "an alignment is a power of two up to 4096"),
-                    }
-                }
-                Some(_) | None => {}
-            }
-        }
-        Ok(())
     }
 
-    fn constant(&mut self, tokens: &[Token], at: Span) -> Res<i64> {
-        match constant::evaluate(tokens, at, self) {
+    /// Whether the first of two definitions of one name counts no more: the script's own win.
+    pub fn gives_way(&self, before: Span, at: Span) -> bool {
+        self.trust(at) == Trust::Own || self.trust(before) == Trust::Foreign
+    }
+
+    pub fn constant(&mut self, tokens: &[Token], at: Span) -> Res<i64> {
+        self.value_of(tokens, at).map(Value::as_i64)
+    }
+
+    pub fn value_of(&mut self, tokens: &[Token], at: Span) -> Res<Value> {
+        match constant::typed(tokens, at, self) {
             Ok(v) => Ok(v),
             Err((span, message)) => fail(span, message),
         }
     }
 
-    /// The type that declarators start from, and attributes beside it.
-    fn specifiers(&mut self, depth: u32) -> Res<(Laid, Attrs)> {
-        if depth > DEPTH_MAX {
-            return fail(self.here(), "nested too deeply");
-        }
-        let at = self.here();
-        let mut attrs = self.attributes()?;
-        let mut ints: Vec<String> = Vec::new();
-        let mut found: Option<Laid> = None;
-        while let Some(word) = self.word().map(str::to_owned) {
-            match word.as_str() {
-                "struct" | "union" if found.is_none() && ints.is_empty() => {
-                    self.pos += 1;
-                    let is_union = word == "union";
-                    let kind = if is_union { StructKind::Union } else { StructKind::Struct };
-                    found = Some(self.strukt(kind, depth)?);
-                }
-                "enum" if found.is_none() && ints.is_empty() => {
-                    self.pos += 1;
-                    found = Some(self.enumeration()?);
-                }
-                w if INT_WORDS.contains(&w) && found.is_none() => {
-                    self.pos += 1;
-                    ints.push(if w == "__signed__" { "signed".into() } else { w.into() });
-                }
-                w if found.is_none() && ints.is_empty() => {
-                    found = Some(self.named(w)?);
-                    self.pos += 1;
-                    if word == "long" {
-                        break;
-                    }
-                }
-                _ => break,
-            }
-            let more = self.attributes()?;
-            attrs.is_packed |= more.is_packed;
-            attrs.align = attrs.align.max(more.align);
-        }
-        if !ints.is_empty() {
-            if self.word() == Some("double") {
-                self.pos += 1;
-                return Ok((Laid::new(Ty::array(Ty::uint(8), 16), 16, 16), attrs));
-            }
-            let words: Vec<&str> = ints.iter().map(String::as_str).collect();
-            let ty = c_int(&words).unwrap_or(Ty::int(32));
-            found = Some(Laid::scalar(ty, &self.defs.types));
-        }
-        match found {
-            Some(laid) => Ok((laid, attrs)),
-            None => fail(at, "a type is wanted here"),
-        }
-    }
-
-    /// A type of one word.
-    fn named(&mut self, name: &str) -> Res<Laid> {
-        let opaque = |n: u32| Laid::new(Ty::array(Ty::uint(8), n), u64::from(n), n);
-        let known = match name {
-            "void" => Laid { is_incomplete: true, ..Laid::new(Ty::Void, 0, 1) },
-            "bool" | "_Bool" => Laid::new(Ty::Bool, 1, 1),
-            "float" => opaque(4),
-            "double" => opaque(8),
-            "__int128" | "__int128_t" | "__uint128_t" => opaque(16),
-            _ => {
-                if let Some(laid) = self.typedefs.get(name) {
-                    return Ok(laid.clone());
-                }
-                let Some(ty) = c_int(&[name]).or_else(|| of_library(name)) else {
-                    return self.of_kernel(name);
-                };
-                Laid::scalar(ty, &self.defs.types)
-            }
-        };
-        Ok(known)
-    }
-
-    fn of_kernel(&mut self, name: &str) -> Res<Laid> {
-        let Some(ty) = self.world.typedef(&mut self.defs.types, name) else {
-            let message = format!("there is no type {name}");
-            return Err(Box::new(Diag::error(&codes::UNKNOWN_TYPE, self.here(), message)));
-        };
-        Ok(self.laid(ty))
-    }
-
-    fn laid(&mut self, ty: Ty) -> Laid {
-        let bytes = u64::from(ty.size(&self.defs.types));
-        let align = match &ty {
-            Ty::Struct(id) if self.aligns.contains_key(id) => self.aligns[id],
-            other => kernel_align(self.world, &mut self.defs.types, other, 8),
-        };
-        let is_incomplete = match &ty {
-            Ty::Struct(id) if self.defs.types.structs[*id].origin == StructOrigin::Script => {
-                !self.complete.contains_key(id)
-            }
-            _ => false,
-        };
-        Laid { is_incomplete, ..Laid::new(ty, bytes, align) }
-    }
-
-    /// After `struct` or `union`.
-    fn strukt(&mut self, kind: StructKind, depth: u32) -> Res<Laid> {
-        let mut attrs = self.attributes()?;
-        let name = self.name();
-        let more = self.attributes()?;
-        attrs = Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
-        if !self.is("{") {
-            let Some((name, _)) = name else { return fail(self.here(), "a name or { is wanted here") };
-            let of_kernel = |d: &mut Self| d.world.strukt(&mut d.defs.types, Some(kind), &name);
-            let known = self.defs.strukt(kind, &name).or_else(|| of_kernel(self));
-            let id = known.unwrap_or_else(|| self.enter(kind, &name));
-            return Ok(self.laid(Ty::Struct(id)));
-        }
-        let at = name.as_ref().map_or(self.here(), |(_, span)| *span);
-        let name = name.map_or(String::new(), |(n, _)| n);
-        let id = match self.defs.strukt(kind, &name) {
-            Some(id) if !name.is_empty() => id,
-            Some(_) | None => self.enter(kind, &name),
-        };
-        if let Some(before) = self.complete.get(&id) {
-            let d = Diag::error(&codes::REDECLARED, at, format!("{name} is defined twice"));
-            return Err(Box::new(d.note(*before, "the first one")));
-        }
-        self.pos += 1;
-        let raws = self.members(depth)?;
-        let more = self.attributes()?;
-        attrs = Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
-        let (members, bytes, align) = lay_out(kind, raws, attrs);
-        if bytes > BYTES_MAX {
-            return fail(at, "this struct is too big");
-        }
-        self.defs.types.structs[id].members = Some(members);
-        self.defs.types.structs[id].size = bytes as u32;
-        self.aligns.insert(id, align);
-        self.complete.insert(id, at);
-        Ok(Laid::new(Ty::Struct(id), bytes, align))
-    }
-
-    /// A struct without members so far.
-    fn enter(&mut self, kind: StructKind, name: &str) -> StructId {
-        let origin = StructOrigin::Script;
-        let def = StructDef { name: name.to_owned(), kind, size: 0, origin, members: Some(Vec::new()) };
-        let id = self.defs.types.structs.push(def);
-        if !name.is_empty() {
-            self.defs.tags.insert(name.to_owned(), Tag::Struct(kind, id));
-        }
-        id
-    }
-
-    /// Up to after the `}`.
-    fn members(&mut self, depth: u32) -> Res<Vec<Raw>> {
-        let mut raws: Vec<Raw> = Vec::new();
-        while !self.eat("}") {
-            if self.eat(";") {
-                continue;
-            }
-            let (base, attrs) = self.specifiers(depth + 1)?;
-            if self.eat(";") {
-                let is_anonymous =
-                    matches!(base.ty, Ty::Struct(id) if self.defs.types.structs[id].name.is_empty());
-                if is_anonymous {
-                    raws.push(Raw { name: String::new(), laid: base, width: None, attrs });
-                }
-                continue;
-            }
-            loop {
-                let raw = self.member(&base, attrs, depth)?;
-                raws.push(raw);
-                if !self.eat(",") {
-                    break;
-                }
-            }
-            self.want(";")?;
-        }
-        Ok(raws)
-    }
-
-    fn member(&mut self, base: &Laid, attrs: Attrs, depth: u32) -> Res<Raw> {
-        let at = self.here();
-        let (name, laid) = match self.is(":") {
-            true => (None, base.clone()),
-            false => self.declarator(base.clone(), depth + 1)?,
-        };
-        let width = match self.eat(":") {
-            false => None,
-            true => Some(self.width(&laid, at)?),
-        };
-        let more = self.attributes()?;
-        let attrs =
-            Attrs { is_packed: attrs.is_packed || more.is_packed, align: attrs.align.max(more.align) };
-        if laid.is_incomplete {
-            return fail(at, "the type of this member is not complete: use a pointer to it");
-        }
-        match (&name, width) {
-            (None, None) => fail(at, "a member's name is missing here"),
-            (_, _) => Ok(Raw { name: name.map_or(String::new(), |(n, _)| n), laid, width, attrs }),
-        }
-    }
-
-    fn width(&mut self, laid: &Laid, at: Span) -> Res<u8> {
-        let from = self.pos;
-        while self.peek().is_some_and(|t| !(t.is(";") || t.is(",") || t.word() == Some("__attribute__"))) {
-            self.pos += 1;
-        }
-        let tokens = self.tokens;
-        let n = self.constant(&tokens[from..self.pos], at)?;
-        let is_int = matches!(laid.ty, Ty::Int { .. } | Ty::Bool | Ty::Enum(_));
-        match u8::try_from(n) {
-            Ok(n) if is_int && u64::from(n) <= laid.bytes * 8 => Ok(n),
-            Ok(_) | Err(_) => fail(at, "a bit field is an integer, and no wider than its type"),
-        }
-    }
-
     /// `*name[3]`, `(*f)(int)`: the name and its type.
-    fn declarator(&mut self, mut base: Laid, depth: u32) -> Res<(Option<(String, Span)>, Laid)> {
+    pub fn declarator(&mut self, mut base: Laid, depth: u32) -> Res<(Option<(String, Span)>, Laid)> {
         if depth > DEPTH_MAX {
             return fail(self.here(), "nested too deeply");
         }
@@ -522,8 +387,9 @@ impl Declarer<'_> {
             }
             let span = self.here();
             let range = self.skip_brackets()?;
-            let tokens = self.tokens;
-            let n = if range.is_empty() { 0 } else { self.constant(&tokens[range], span)? };
+            let tokens = self.tokens.clone();
+            let is_open = range.is_empty() || tokens[range.clone()].iter().all(|t| t.is("*"));
+            let n = if is_open { 0 } else { self.constant(&tokens[range], span)? };
             dims.push((n, span));
             if dims.len() > DEPTH_MAX as usize {
                 return fail(span, "nested too deeply");
@@ -543,86 +409,5 @@ impl Declarer<'_> {
             }
         }
         Ok(laid)
-    }
-
-    /// After `enum`.
-    fn enumeration(&mut self) -> Res<Laid> {
-        self.attributes()?;
-        let name = self.name();
-        if !self.is("{") {
-            let Some((name, span)) = name else { return fail(self.here(), "a name or { is wanted here") };
-            let of_kernel = |d: &mut Self| d.world.enumeration(&mut d.defs.types, &name);
-            let Some(id) = self.defs.enumeration(&name).or_else(|| of_kernel(self)) else {
-                let message = format!("there is no enum {name}");
-                return Err(Box::new(Diag::error(&codes::UNKNOWN_TYPE, span, message)));
-            };
-            return Ok(Laid::scalar(Ty::Enum(id), &self.defs.types));
-        }
-        let at = name.as_ref().map_or(self.here(), |(_, span)| *span);
-        let name = name.map_or(String::new(), |(n, _)| n);
-        if !name.is_empty() && self.defs.tags.contains_key(&name) {
-            let d = Diag::error(&codes::REDECLARED, at, format!("{name} is defined twice"));
-            return Err(Box::new(d));
-        }
-        self.pos += 1;
-        let def = EnumDef { name: name.clone(), size: 4, signed: false, variants: Vec::new() };
-        let id = self.defs.types.enums.push(def);
-        if !name.is_empty() {
-            self.defs.tags.insert(name, Tag::Enum(id));
-        }
-        self.variants(id)?;
-        self.attributes()?;
-        Ok(Laid::scalar(Ty::Enum(id), &self.defs.types))
-    }
-
-    fn variants(&mut self, id: EnumId) -> Res<()> {
-        let mut next = 0i64;
-        while !self.eat("}") {
-            let Some((name, span)) = self.name() else {
-                return fail(self.here(), "an enumerator is wanted here");
-            };
-            if self.eat("=") {
-                let from = self.pos;
-                while self.peek().is_some_and(|t| !(t.is(",") || t.is("}") || t.is(";"))) {
-                    self.pos += if self.is("(") { self.skip_brackets().map(|_| 0)? } else { 1 };
-                }
-                let tokens = self.tokens;
-                next = self.constant(&tokens[from..self.pos], span)?;
-            }
-            if self.defs.enumerators.insert(name.clone(), (next, Ty::Enum(id))).is_some() {
-                let d = Diag::error(&codes::REDECLARED, span, format!("{name} is defined twice"));
-                return Err(Box::new(d));
-            }
-            let def = &mut self.defs.types.enums[id];
-            def.variants.push((name, next));
-            def.signed |= next < 0;
-            let fits = i64::from(next as i32) == next || u32::try_from(next).is_ok();
-            def.size = if fits { def.size } else { 8 };
-            next = next.wrapping_add(1);
-            if !self.is("}") {
-                self.want(",")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Types of the C library's headers that not every kernel's BTF names.
-fn of_library(name: &str) -> Option<Ty> {
-    let bits = |text: &str| text.parse::<u8>().ok().filter(|b| matches!(b, 8 | 16 | 32 | 64));
-    if let Some(bare) = name.strip_suffix("_t") {
-        if let Some(n) = bare.strip_prefix("uint").and_then(bits) {
-            return Some(Ty::uint(n));
-        }
-        if let Some(n) = bare.strip_prefix("int").and_then(bits) {
-            return Some(Ty::int(n));
-        }
-    }
-    match name {
-        "size_t" | "uintptr_t" => Some(Ty::U64),
-        "ssize_t" | "intptr_t" | "ptrdiff_t" | "off_t" | "time_t" => Some(Ty::I64),
-        "pid_t" => Some(Ty::int(32)),
-        "uid_t" | "gid_t" | "socklen_t" | "mode_t" => Some(Ty::U32),
-        _ => None,
     }
 }

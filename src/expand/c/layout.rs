@@ -42,16 +42,47 @@ pub struct Raw {
 pub struct Attrs {
     pub is_packed: bool,
     pub align: u32,
+    /// `typedef` stands among them.
+    pub is_typedef: bool,
+    /// `mode(DI)`: the size of an integer or a float.
+    pub mode_bytes: Option<u32>,
+    /// `vector_size(16)`
+    pub vector_bytes: Option<u32>,
 }
 
-/// The members in their places, the size in bytes and the alignment.
-pub fn lay_out(kind: StructKind, raws: Vec<Raw>, attrs: Attrs) -> (Vec<Member>, u64, u32) {
+impl Attrs {
+    pub fn and(self, other: Attrs) -> Attrs {
+        Attrs {
+            is_packed: self.is_packed || other.is_packed,
+            align: self.align.max(other.align),
+            is_typedef: self.is_typedef || other.is_typedef,
+            mode_bytes: self.mode_bytes.or(other.mode_bytes),
+            vector_bytes: self.vector_bytes.or(other.vector_bytes),
+        }
+    }
+}
+
+/// A type as its mode says.
+pub fn of_mode(laid: Laid, attrs: Attrs) -> Laid {
+    let of_bytes = |n: u32, align: u32| Laid::new(Ty::array(Ty::uint(8), n), u64::from(n), align);
+    match (attrs.vector_bytes, attrs.mode_bytes, &laid.ty) {
+        (Some(n), ..) => of_bytes(n, n),
+        (None, Some(n @ 1..=8), Ty::Int { signed, .. }) => {
+            Laid::new(Ty::Int { bits: n as u8 * 8, signed: *signed }, u64::from(n), n)
+        }
+        (None, Some(n), _) => of_bytes(n, n.min(16)),
+        (None, None, _) => laid,
+    }
+}
+
+/// The members in their places, the size in bytes and the alignment; `pack` bounds the alignment of members.
+pub fn lay_out(kind: StructKind, raws: Vec<Raw>, attrs: Attrs, pack: Option<u32>) -> (Vec<Member>, u64, u32) {
     let (mut at, mut end, mut align_max) = (0u64, 0u64, 1u32);
     let mut members = Vec::new();
     for raw in raws {
         let is_packed = attrs.is_packed || raw.attrs.is_packed;
         let natural = if is_packed { 1 } else { raw.laid.align };
-        let align = natural.max(raw.attrs.align);
+        let align = natural.max(raw.attrs.align).min(pack.unwrap_or(u32::MAX));
         let bits = u64::from(align) * 8;
         if kind == StructKind::Union {
             at = 0;

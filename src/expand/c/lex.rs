@@ -3,11 +3,13 @@
 //! Always holds: any text gives tokens; what is none is `Kind::Other`.
 
 use crate::base::{FileId, Span};
+use std::rc::Rc;
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kind {
-    Word(String),
-    Number(i64),
+    Word(Rc<str>),
+    /// As written, or the decimal value of a character; it need not be an integer.
+    Number(Rc<str>),
     /// A string; C definitions have them in what is skipped only.
     Text,
     Punct(&'static str),
@@ -18,9 +20,18 @@ pub enum Kind {
 pub struct Token {
     pub kind: Kind,
     pub span: Span,
+    /// A name that was met inside its own definition, and stands for itself from then on.
+    pub is_final: bool,
 }
 
 impl Token {
+    pub fn new(kind: Kind, span: Span) -> Token {
+        Token { kind, span, is_final: false }
+    }
+    /// A number that was computed.
+    pub fn number(value: i64, span: Span) -> Token {
+        Token::new(Kind::Number(value.to_string().into()), span)
+    }
     pub fn is(&self, punct: &str) -> bool {
         matches!(self.kind, Kind::Punct(p) if p == punct)
     }
@@ -30,12 +41,20 @@ impl Token {
             Kind::Number(_) | Kind::Text | Kind::Punct(_) | Kind::Other => None,
         }
     }
+    /// Its text, where `##` can join it to another.
+    pub fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Word(w) | Kind::Number(w) => Some(w),
+            Kind::Punct(p) => Some(p),
+            Kind::Text | Kind::Other => None,
+        }
+    }
 }
 
 /// Longer ones come first.
 const PUNCTS: &[&str] = &[
-    "...", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "{", "}", "(", ")", "[", "]", ";", ",", ":",
-    "*", "=", "+", "-", "/", "%", "<", ">", "!", "~", "&", "|", "^", "?", ".",
+    "...", "##", "<<", ">>", "<=", ">=", "==", "!=", "&&", "||", "->", "{", "}", "(", ")", "[", "]", ";",
+    ",", ":", "*", "=", "+", "-", "/", "%", "<", ">", "!", "~", "&", "|", "^", "?", ".", "#",
 ];
 
 /// Bytes of white space and comments at the start of `s`; a comment without end takes the rest.
@@ -62,27 +81,19 @@ pub fn blank_len(s: &str) -> usize {
 pub fn token(s: &str) -> (Kind, usize) {
     let bytes = s.as_bytes();
     let is_word = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    if bytes[0].is_ascii_digit() {
+        let n = number_len(bytes);
+        return (Kind::Number(s[..n].into()), n);
+    }
     let n = bytes.iter().take_while(|b| is_word(b)).count();
     if n > 0 {
-        let text = &s[..n];
-        let is_number = bytes[0].is_ascii_digit();
-        return match is_number.then(|| number(text)) {
-            None => (Kind::Word(text.to_owned()), n),
-            Some(Some(v)) => (Kind::Number(v), n),
-            Some(None) => (Kind::Other, n),
-        };
+        return (Kind::Word(s[..n].into()), n);
     }
-    if let Some(quote @ ('"' | '\'')) = s.chars().next() {
-        let mut at = 1;
-        while at < bytes.len() && bytes[at] != quote as u8 && bytes[at] != b'\n' {
-            at += if bytes[at] == b'\\' { 2 } else { 1 };
-        }
-        let mut end = (at + 1).min(s.len());
-        while !s.is_char_boundary(end) {
-            end += 1;
-        }
-        return match (quote, &bytes[1..end.saturating_sub(1).max(1)]) {
-            ('\'', [c]) => (Kind::Number(i64::from(*c)), end),
+    if let quote @ (b'"' | b'\'') = bytes[0] {
+        let end = quoted_len(s, quote);
+        let inner = &bytes[1..end.saturating_sub(1).max(1)];
+        return match (quote, character(inner)) {
+            (b'\'', Some(c)) => (Kind::Number(c.to_string().into()), end),
             _ => (Kind::Text, end),
         };
     }
@@ -92,16 +103,60 @@ pub fn token(s: &str) -> (Kind, usize) {
     }
 }
 
-/// An integer of C, its suffixes left out.
-fn number(text: &str) -> Option<i64> {
-    let bare = text.trim_end_matches(['u', 'U', 'l', 'L']);
-    let (digits, radix) = match (bare.get(..2), bare.strip_prefix('0')) {
-        (Some("0x" | "0X"), _) => (&bare[2..], 16),
-        (Some("0b" | "0B"), _) => (&bare[2..], 2),
-        (_, Some(octal)) if !octal.is_empty() => (octal, 8),
-        _ => (bare, 10),
+/// Bytes of a number, be it an integer or not: `0x1p-3`, `1.5e+2`, `10UL`.
+fn number_len(bytes: &[u8]) -> usize {
+    let mut n = 1;
+    while let Some(&b) = bytes.get(n) {
+        let is_sign = matches!(b, b'+' | b'-') && matches!(bytes[n - 1], b'e' | b'E' | b'p' | b'P');
+        // A hexadecimal `e` is a digit: `0xe+1` is read as it is meant.
+        let is_exponent = is_sign && (!bytes.starts_with(b"0x") || matches!(bytes[n - 1], b'p' | b'P'));
+        if !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.') || is_exponent) {
+            break;
+        }
+        n += 1;
+    }
+    n
+}
+
+/// Bytes of the string or character at the start of `s`; it ends with its line.
+fn quoted_len(s: &str, quote: u8) -> usize {
+    let bytes = s.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() && bytes[at] != quote && bytes[at] != b'\n' {
+        at += if bytes[at] == b'\\' { 2 } else { 1 };
+    }
+    let mut end = (at + 1).min(s.len());
+    while !s.is_char_boundary(end) {
+        end += 1;
+    }
+    end
+}
+
+/// The value of what stands between the quotes of a character.
+fn character(inner: &[u8]) -> Option<i64> {
+    match inner {
+        [b'\\', rest @ ..] => escape(rest),
+        [c] => Some(i64::from(*c as i8)),
+        _ => None,
+    }
+}
+
+fn escape(rest: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(rest).ok()?;
+    let value = match rest {
+        [b'n'] => 10,
+        [b't'] => 9,
+        [b'r'] => 13,
+        [b'a'] => 7,
+        [b'b'] => 8,
+        [b'f'] => 12,
+        [b'v'] => 11,
+        [b'e'] => 27,
+        [c @ (b'\'' | b'"' | b'\\' | b'?')] => i64::from(*c),
+        [b'x', ..] => i64::from_str_radix(&text[1..], 16).ok()?,
+        _ => i64::from_str_radix(text, 8).ok()?,
     };
-    u64::from_str_radix(digits, radix).ok().map(|v| v as i64)
+    Some(i64::from(value as i8))
 }
 
 /// All tokens of a text that starts `base` bytes into `file`.
@@ -113,7 +168,7 @@ pub fn tokens(s: &str, file: FileId, base: usize) -> Vec<Token> {
             return out;
         }
         let (kind, n) = token(&s[at..]);
-        out.push(Token { kind, span: Span::new(file, base + at, base + at + n) });
+        out.push(Token::new(kind, Span::new(file, base + at, base + at + n)));
         at += n;
     }
 }
