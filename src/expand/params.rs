@@ -5,15 +5,33 @@
 
 use crate::base::{Diag, Diags, Span, codes};
 use crate::syntax::ast::{ApPart, Arg, BinOp, Expr, ExprKind, Item, Probe, UnOp};
-use crate::syntax::visit::{self, VisitorMut};
+use crate::syntax::visit::{self, Visitor, VisitorMut};
 
 /// Replaces the parameters in an item.
 pub fn replace(item: &mut Item, args: &[String], diags: &mut Diags) {
-    Replacer { args, diags }.item(item);
+    let asks_count = asks_count(item);
+    Replacer { args, asks_count, diags }.item(item);
+}
+
+/// Whether `$#` is compared in it.
+fn asks_count(item: &Item) -> bool {
+    struct Find(bool);
+    impl Visitor for Find {
+        fn expr(&mut self, e: &Expr) {
+            let is_count = |e: &Expr| matches!(e.kind, ExprKind::PositionalCount);
+            self.0 |= matches!(&e.kind, ExprKind::Binary { l, r, .. } if is_count(l) || is_count(r));
+            visit::walk_expr(self, e);
+        }
+    }
+    let mut find = Find(false);
+    find.item(item);
+    find.0
 }
 
 struct Replacer<'a> {
     args: &'a [String],
+    /// Who asks how many there are knows what to do without one.
+    asks_count: bool,
     diags: &'a mut Diags,
 }
 
@@ -52,7 +70,7 @@ impl Replacer<'_> {
     /// The parameter, or `None` after a warning.
     fn param(&mut self, n: u32, span: Span) -> Option<&str> {
         let found = (n as usize).checked_sub(1).and_then(|i| self.args.get(i));
-        if found.is_none() {
+        if found.is_none() && !self.asks_count {
             let message = format!("parameter ${n} is not given: it is 0, or empty as a string");
             self.diags.push(Diag::warning(&codes::PARAMETER, span, message));
         }

@@ -72,11 +72,15 @@ impl Checker<'_> {
             S::For { var, over, body } => self.for_loop(var, over, body),
             S::Unroll { count, body } => return self.unroll(count, body, out),
             S::Break | S::Continue => {
-                let word = if matches!(s.kind, S::Break) { "break" } else { "continue" };
+                let (word, kind) = match s.kind {
+                    S::Break => ("break", StmtKind::Break),
+                    _ => ("continue", StmtKind::Continue),
+                };
                 if self.body.n_loops == 0 {
                     self.diags.bad_jump(span, word);
+                    return;
                 }
-                Some(if matches!(s.kind, S::Break) { StmtKind::Break } else { StmtKind::Continue })
+                Some(kind)
             }
             S::Return(value) => Some(StmtKind::Return(match self.probe.within {
                 Some(func) => self.fn_result(func, value.as_ref(), span),
