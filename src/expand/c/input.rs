@@ -88,10 +88,11 @@ impl<'t> Input<'t> {
         is_open
     }
 
-    /// Place of the last byte.
+    /// Place of the last character.
     pub fn end(&self) -> Span {
         let hi = self.at.lo + self.text.len() as u32;
-        Span { lo: hi.saturating_sub(1).max(self.at.lo), hi, ..self.at }
+        let last = self.text.chars().next_back().map_or(0, char::len_utf8);
+        Span { lo: hi - last as u32, hi, ..self.at }
     }
 }
 
