@@ -324,7 +324,16 @@ impl Session {
 
     /// Lets the `-c` command run.
     pub fn release(&mut self) -> Result<(), LoadError> {
-        self.target.release().map_err(|e| LoadError::System(Problem::new("the command cannot be run", &e)))
+        let unwind = self.shared.unwind();
+        let mut look = |pid| {
+            if let Some(unwind) = unwind {
+                unwind.borrow_mut().look_at(pid);
+            }
+        };
+        let look: Option<&mut dyn FnMut(u32)> = if unwind.is_some() { Some(&mut look) } else { None };
+        self.target
+            .release(look)
+            .map_err(|e| LoadError::System(Problem::new("the command cannot be run", &e)))
     }
 
     /// Hands on events until `timeout` is over or something has come. Yields why to stop, if there is a reason;

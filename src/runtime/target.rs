@@ -50,11 +50,16 @@ impl Watched {
         }
     }
 
-    /// Lets a waiting command go.
-    pub fn release(&mut self) -> io::Result<()> {
-        match self {
-            Watched::None | Watched::Process(..) => Ok(()),
-            Watched::Child(child) => child.release(),
+    /// Lets a waiting command go. With `look`, that is called first with its process, once all the code is mapped that
+    /// the program starts with.
+    pub fn release(&mut self, look: Option<&mut dyn FnMut(u32)>) -> io::Result<()> {
+        match (self, look) {
+            (Watched::None | Watched::Process(..), _) => Ok(()),
+            (Watched::Child(child), None) => child.release(),
+            (Watched::Child(child), Some(look)) => {
+                let pid = child.pid();
+                child.release_held(&mut || look(pid))
+            }
         }
     }
 

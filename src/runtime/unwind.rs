@@ -144,11 +144,14 @@ impl Unwind {
         for (key, path, table) in found {
             unwind.place(key, &path, table);
         }
-        for &pid in &named.pids {
-            // The program that it is now fills in its number.
-            unwind.refresh(pid, 0);
-        }
+        named.pids.iter().for_each(|&pid| unwind.look_at(pid));
         Ok(unwind)
+    }
+
+    /// Takes in what a process has mapped.
+    pub fn look_at(&mut self, pid: u32) {
+        // The program that it is now fills in its number.
+        self.refresh(pid, 0);
     }
 
     pub fn processes_fd(&self) -> RawFd {
@@ -194,7 +197,11 @@ impl Unwind {
         for code in text.lines().filter_map(parse_code) {
             let key = code.key();
             if !self.files.contains_key(&key) {
-                self.place(key.clone(), code.path, code.table(pid));
+                let table = code.table(pid);
+                if table.is_err() && has_ended(pid) {
+                    return false;
+                }
+                self.place(key.clone(), code.path, table);
             }
             let Some(Some(placed)) = self.files.get(&key) else { continue };
             let Some(bias) = placed.table.bias(code.start, code.file_offset) else { continue };
@@ -248,8 +255,7 @@ impl Unwind {
     }
 
     fn forget_ended(&mut self) {
-        let ended: Vec<u32> =
-            self.known.keys().copied().filter(|pid| fs::metadata(format!("/proc/{pid}")).is_err()).collect();
+        let ended: Vec<u32> = self.known.keys().copied().filter(|pid| has_ended(*pid)).collect();
         for pid in ended {
             self.known.remove(&pid);
             // If it stays, it takes room that is missed later on, which is said then.
@@ -365,6 +371,11 @@ fn parse_code(line: &str) -> Option<Code<'_>> {
     let (start, end) = place.split_once('-')?;
     let hex = |text| u64::from_str_radix(text, 16).ok();
     Some(Code { start: hex(start)?, end: hex(end)?, place, file_offset, device, inode, path })
+}
+
+fn has_ended(pid: u32) -> bool {
+    // One that is not waited for yet has no memory.
+    fs::read(format!("/proc/{pid}/maps")).map_or(true, |maps| maps.is_empty())
 }
 
 fn parent(pid: u32) -> Option<u32> {

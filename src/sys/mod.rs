@@ -12,6 +12,7 @@ pub mod demangle;
 pub mod dwarf;
 pub mod elf;
 pub mod features;
+pub mod hold;
 pub mod kretprobe;
 pub mod limits;
 pub mod mem;

@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::bpf::owned;
+use super::hold;
 use super::signal::set_of;
 
 /// A process that is watched for its end.
@@ -110,6 +111,11 @@ impl Child {
         let n =
             unsafe { libc::read(self.exec_failed.as_raw_fd(), (&raw mut errno).cast(), size_of::<i32>()) };
         if n == size_of::<i32>() as isize { Err(io::Error::from_raw_os_error(errno)) } else { Ok(()) }
+    }
+
+    /// The same, but holds the child where its program starts until `look` has returned, if it can be held.
+    pub fn release_held(&mut self, look: &mut dyn FnMut()) -> io::Result<()> {
+        hold::at_start(self.pid, || self.release(), look)
     }
 
     /// How the child ended, if it has.
