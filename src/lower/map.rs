@@ -4,7 +4,7 @@
 //! an aggregation's storage starts as zeros, made once without overwriting what another CPU has made.
 
 use super::func::Fx;
-use super::maps::{set_flag_at, value_bytes};
+use super::maps::{PART_BYTES, set_flag_at, value_bytes};
 use super::memory::Tails;
 use crate::image::{LossKind, MapId, Storage};
 use crate::ir::{Block, Cc, Kind, Size, Value};
@@ -32,12 +32,21 @@ impl<'a> Fx<'_, 'a> {
         &self.m.hir.maps[map]
     }
 
-    /// The key of an access in memory, as helpers take it; `None` for a map that has none.
+    /// The key of an access in memory, as helpers take it; `None` for a map that has none. Where values are kept in
+    /// parts, the number of the part is still to be stored, at `part_at`.
     pub fn key(&mut self, map: MapId, key: Option<&'a Expr>) -> Option<Value> {
-        let ty = self.map_def(map).key.as_ref()?;
+        let ty = self.map_def(map).key.as_ref();
+        let part_at = self.part_at(map);
+        let Some(ty) = ty else {
+            return part_at.map(|_| self.temp(PART_BYTES, "part"));
+        };
         let Some(e) = key else { crate::bug!("{} lacks its key", self.map_def(map).name) };
-        let slot = self.temp(self.size(ty), "key");
+        let bytes = self.size(ty);
+        let slot = self.temp(part_at.map_or(bytes, |at| at + PART_BYTES), "key");
         self.expr_to(e, slot, 0, Tails::Zero);
+        if let Some(at) = part_at.filter(|at| *at > bytes) {
+            self.clear(slot, bytes as i32, at - bytes);
+        }
         Some(slot)
     }
 
@@ -259,11 +268,15 @@ impl<'a> Fx<'_, 'a> {
             | Storage::LruHash
             | Storage::LruPercpuHash
             | Storage::Swapped => {
-                let (target, key) = self.target_and_key(map, key, gone);
-                let r = self.b.call(Helper::MAP_DELETE_ELEM, &[target, key]);
-                let (zero, on) = (self.b.iconst(0), self.block());
-                self.b.branch(Cc::Ne, r, zero, gone, on);
-                self.b.enter(on);
+                if let Some(at) = self.part_at(map) {
+                    self.delete_parts(map, key, at, gone);
+                } else {
+                    let (target, key) = self.target_and_key(map, key, gone);
+                    let r = self.b.call(Helper::MAP_DELETE_ELEM, &[target, key]);
+                    let (zero, on) = (self.b.iconst(0), self.block());
+                    self.b.branch(Cc::Ne, r, zero, gone, on);
+                    self.b.enter(on);
+                }
             }
         }
         let one = self.b.iconst(1);
@@ -279,7 +292,12 @@ impl<'a> Fx<'_, 'a> {
     pub fn has_element(&mut self, map: MapId, key: Option<Value>) -> Value {
         let (gone, join) = (self.block(), self.block());
         let out = self.b.block_param(join, Kind::Int);
-        self.find_element(map, key, gone);
+        match self.part_at(map) {
+            Some(at) => self.find_parts(map, key, at, gone),
+            None => {
+                self.find_element(map, key, gone);
+            }
+        }
         let one = self.b.iconst(1);
         self.b.jump(join, vec![one]);
         self.b.enter(gone);

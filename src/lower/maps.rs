@@ -18,9 +18,20 @@ const STACKS_MAX: u32 = 16 << 10;
 /// The same where they take memory from the start.
 const STACKS_PREALLOCATED_MAX: u32 = 4 << 10;
 
+/// Bytes of a part's number behind the key, for values that are kept in parts.
+pub const PART_BYTES: u32 = 8;
+/// Parts that a map holds at most, unless it may have more keys than that: 1 GiB on each CPU. The kernel takes 16 bytes
+/// for each when the map is made.
+const PARTS_MAX: u32 = 1 << 18;
+
 /// The map for a map of the script.
 pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
-    let key_bytes = map.key.as_ref().map_or(8, |k| k.size(types));
+    let n_parts = aggs::n_parts(&map.value);
+    let key_bytes = match &map.key {
+        key if n_parts > 1 => part_at(key.as_ref(), types) + PART_BYTES,
+        Some(key) => key.size(types),
+        None => 8,
+    };
     let (kind, key_size, value_size) = match map.storage {
         Storage::Global => (MapKind::Array, 4, set_flag_at(&map.value, types) + 8),
         Storage::PercpuArray => (MapKind::PercpuArray, 4, set_flag_at(&map.value, types) + 8),
@@ -46,7 +57,9 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
         | Storage::PercpuHash
         | Storage::Swapped
         | Storage::LruHash
-        | Storage::LruPercpuHash => map.max_entries,
+        | Storage::LruPercpuHash => {
+            map.max_entries.max(1).saturating_mul(n_parts).min(PARTS_MAX.max(map.max_entries))
+        }
     };
     let flags = match map.storage {
         // The kernel takes task storage with nothing else.
@@ -65,6 +78,11 @@ pub fn value_bytes(ty: &Ty, types: &TypeTable) -> u32 {
         _ => ty.size(types),
     };
     bytes.max(1)
+}
+
+/// Where a key has the number of a value's part.
+pub fn part_at(key: Option<&Ty>, types: &TypeTable) -> u32 {
+    key.map_or(0, |k| k.size(types).next_multiple_of(8))
 }
 
 /// Where the word lies that says whether a value without key is set.

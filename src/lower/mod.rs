@@ -24,6 +24,7 @@ mod map;
 mod mapread;
 mod maps;
 mod memory;
+mod parts;
 mod place;
 mod probe;
 #[cfg(test)]

@@ -5,7 +5,8 @@
 use super::func::Fx;
 use crate::image::MapId;
 use crate::ir::{AtomicOp, BinOp, Kind, Op, Size, Value};
-use crate::lang::aggs::AggRow;
+use crate::isa::Helper;
+use crate::lang::aggs::{AggRow, Update};
 use crate::lang::traits::Operand;
 use crate::sema::hir::{Arith, Expr, ExprKind, Yields};
 use crate::ty::Ty;
@@ -89,9 +90,23 @@ impl<'a> Fx<'_, 'a> {
         let ty = self.map_def(map).value.clone();
         let key = self.key(map, key);
         let span = self.b.span();
-        self.with_element(map, key, |f, at| {
-            let mut cx = super::call::CallCx::of_aggregation(f, args, span);
-            (agg.update)(&mut cx, &ty, at);
-        });
+        match &agg.update {
+            Update::InPlace(update) => self.with_element(map, key, |f, at| {
+                let mut cx = super::call::CallCx::of_aggregation(f, args, span);
+                update(&mut cx, &ty, at);
+            }),
+            Update::ByTime(by) => {
+                let now = self.b.call(Helper::KTIME_GET_BOOT_NS, &[]);
+                if let (Some(key), Some(at), Ty::Agg { kind, .. }) = (key, self.part_at(map), &ty) {
+                    let mut cx = super::call::CallCx::of_aggregation(self, args, span);
+                    let part = (by.part)(&mut cx, *kind, now);
+                    self.b.store(Size::B8, key, at as i32, part);
+                }
+                self.with_element(map, key, |f, at| {
+                    let mut cx = super::call::CallCx::of_aggregation(f, args, span);
+                    (by.update)(&mut cx, &ty, at, now);
+                });
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! together complete.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
@@ -231,6 +232,9 @@ fn entries(
     decoder: &Decoder,
     elements: &Elements,
 ) -> Vec<(Value, Value)> {
+    if aggs::n_parts(&schema.value) > 1 {
+        return joined_entries(spec, schema, decoder, elements);
+    }
     let key_bytes = (spec.key_size as usize).max(1);
     let keys = elements.keys.chunks(key_bytes);
     let value_bytes = elements.values.len() / elements.n.max(1);
@@ -252,6 +256,33 @@ fn entries(
         (key, value)
     };
     keys.zip(values).map(one).collect()
+}
+
+/// The same where values are kept in parts, whose keys have their numbers at the end.
+fn joined_entries(
+    spec: &image::Map,
+    schema: &Schema,
+    decoder: &Decoder,
+    elements: &Elements,
+) -> Vec<(Value, Value)> {
+    const PART_BYTES: usize = 8;
+    let key_bytes = spec.key_size as usize;
+    let value_bytes = elements.values.len() / elements.n.max(1);
+    let mut values: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
+    let parts = elements.keys.chunks(key_bytes).zip(elements.values.chunks(value_bytes.max(1)));
+    for (key, part) in parts {
+        let cpus = values.entry(&key[..key_bytes - PART_BYTES]).or_default();
+        cpus.resize_with(value_bytes / chunk_bytes(spec), Vec::new);
+        for (cpu, bytes) in cpus.iter_mut().zip(part.chunks(chunk_bytes(spec))) {
+            cpu.extend(bytes);
+        }
+    }
+    let one = |(key, cpus): (&[u8], Vec<Vec<u8>>)| {
+        let key = schema.key.as_ref().map_or(Value::None, |ty| decoder.decode(ty, key));
+        let cpus: Vec<&[u8]> = cpus.iter().map(Vec::as_slice).collect();
+        (key, merge(&schema.value, &cpus, decoder))
+    };
+    values.into_iter().map(one).collect()
 }
 
 /// What a map of values of this type shows for nothing.

@@ -10,6 +10,7 @@ use super::{Checker, ERRORS_MAX, hir, types};
 use crate::base::{Diag, Idx, IndexVec, Span, codes};
 use crate::image::MapId;
 use crate::image::maps::Storage;
+use crate::lang::aggs;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::{Expr, ExprKind};
@@ -458,8 +459,8 @@ impl Checker<'_> {
         let storage = match (&map.declared, is_agg, key.is_some()) {
             (Some(d), ..) if key.is_some() || d.storage == Storage::Thread => d.storage,
             (_, true, _) if map.is_swapped || self.config.session => Storage::Swapped,
-            (_, true, true) => Storage::PercpuHash,
-            (_, true, false) => Storage::PercpuArray,
+            (_, true, has_key) if has_key || aggs::n_parts(&value) > 1 => Storage::PercpuHash,
+            (_, true, _) => Storage::PercpuArray,
             (_, false, true) => Storage::Hash,
             (_, false, false) => Storage::Global,
         };

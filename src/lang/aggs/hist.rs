@@ -5,7 +5,7 @@
 //! negatives, [0], [1], [2, 4), [4, 8), …
 
 use super::sums::number;
-use super::{AggRow, word};
+use super::{AggRow, Update, word};
 use crate::ir::{BinOp, Cc, Size, Value};
 use crate::lang::sig::{Need, Param, ParamKind};
 use crate::lang::traits::LowerCx;
@@ -30,7 +30,7 @@ pub static ROW: AggRow = AggRow {
         Some(Ty::Agg { kind: AggKind::Hist { bits }, signed })
     },
     bytes: |kind| buckets(kind) * 8,
-    update,
+    update: Update::InPlace(update),
     merge: |kind, _, cpus| {
         let counts: Vec<u64> = (0..buckets(kind) as usize)
             .map(|i| cpus.iter().fold(0u64, |sum, c| sum.wrapping_add(word(c, i))))

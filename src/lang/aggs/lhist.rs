@@ -3,7 +3,7 @@
 //! Storage: a `u64` per bucket: below `min`, (max - min) / step buckets, `max` and above.
 
 use super::sums::number;
-use super::{AggRow, word};
+use super::{AggRow, Update, word};
 use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::lang::sig::{Need, Param, ParamKind};
 use crate::lang::traits::{CheckCx, LowerCx};
@@ -22,7 +22,7 @@ pub static ROW: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read { @bytes = lhist(args.ret, 0, 4096, 512); } interval:s:1 { exit(); }",
     check,
     bytes: |kind| buckets(kind) * 8,
-    update,
+    update: Update::InPlace(update),
     merge: |kind, _, cpus| {
         let counts: Vec<u64> = (0..buckets(kind) as usize)
             .map(|i| cpus.iter().fold(0u64, |sum, c| sum.wrapping_add(word(c, i))))

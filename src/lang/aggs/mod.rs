@@ -24,12 +24,39 @@ pub struct AggRow {
     pub example: &'static str,
     /// Kind and signedness from the arguments; reports what is wrong with them.
     pub check: fn(&mut dyn CheckCx) -> Option<Ty>,
-    /// Bytes per CPU, a multiple of 8.
+    /// Bytes per CPU, a multiple of 8; of one part where it is kept in parts.
     pub bytes: fn(AggKind) -> u32,
-    /// Adds one observation to the storage at a `MapValue` pointer. Arguments by `cx.arg(i)`.
-    pub update: fn(&mut dyn LowerCx, &Ty, Value),
-    /// The value over all CPUs. `None`: nothing was added yet.
+    pub update: Update,
+    /// The value over all CPUs; of each all parts, in one order. `None`: nothing was added yet.
     pub merge: fn(AggKind, signed: bool, cpus: &[&[u8]]) -> Option<value::Value>,
+}
+
+/// How one observation is added. Arguments by `cx.arg(i)`.
+#[derive(Debug)]
+pub enum Update {
+    /// To the storage at a `MapValue` pointer.
+    InPlace(fn(&mut dyn LowerCx, &Ty, Value)),
+    /// To the storage of the part that the time, in ns since boot, belongs to.
+    ByTime(ByTime),
+}
+
+/// Storage that can be too large for one map element: its parts are elements, numbered behind the key.
+#[derive(Debug)]
+pub struct ByTime {
+    pub n_parts: fn(AggKind) -> u32,
+    /// The number of the part that a time belongs to.
+    pub part: fn(&mut dyn LowerCx, AggKind, Value) -> Value,
+    /// Adds an observation of that time (the last value) to the part at a `MapValue` pointer.
+    pub update: fn(&mut dyn LowerCx, &Ty, Value, Value),
+}
+
+/// The number of map elements that a value of this type can take.
+pub fn n_parts(ty: &Ty) -> u32 {
+    let Ty::Agg { kind, .. } = ty else { return 1 };
+    match &row(*kind).update {
+        Update::InPlace(_) => 1,
+        Update::ByTime(by) => (by.n_parts)(*kind),
+    }
 }
 
 /// All rows.

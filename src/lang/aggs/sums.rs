@@ -2,7 +2,7 @@
 //!
 //! Storage, in `u64` words: count and sum: value; min and max: value, set; avg and stats: count, total.
 
-use super::{AggRow, word};
+use super::{AggRow, Update, word};
 use crate::ir::{Cc, Size, Value};
 use crate::lang::sig::{Need, Param, ParamKind};
 use crate::lang::traits::{CheckCx, LowerCx, Operand};
@@ -18,10 +18,10 @@ pub static COUNT: AggRow = AggRow {
     example: "tracepoint:sched:sched_switch { @ = count(); } interval:s:1 { exit(); }",
     check: |_| Some(Ty::Agg { kind: AggKind::Count, signed: true }),
     bytes: |_| 8,
-    update: |cx, _, at| {
+    update: Update::InPlace(|cx, _, at| {
         let one = cx.b().iconst(1);
         cx.b().atomic_add(Size::B8, at, 0, one);
-    },
+    }),
     merge: |_, _, cpus| Some(value::Value::Int(total(cpus, 0) as i64)),
 };
 
@@ -32,10 +32,10 @@ pub static SUM: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read /args.ret > 0/ { @[comm] = sum(args.ret); } interval:s:1 { exit(); }",
     check: |cx| one_int(cx, AggKind::Sum),
     bytes: |_| 8,
-    update: |cx, _, at| {
+    update: Update::InPlace(|cx, _, at| {
         let n = number(cx);
         cx.b().atomic_add(Size::B8, at, 0, n);
-    },
+    }),
     merge: |_, signed, cpus| Some(int(total(cpus, 0), signed)),
 };
 
@@ -46,7 +46,7 @@ pub static MIN: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read /args.ret > 0/ { @ = min(args.ret); } interval:s:1 { exit(); }",
     check: |cx| one_int(cx, AggKind::Min),
     bytes: |_| 16,
-    update: |cx, ty, at| keep(cx, at, if is_signed(ty) { Cc::Slt } else { Cc::Ult }),
+    update: Update::InPlace(|cx, ty, at| keep(cx, at, if is_signed(ty) { Cc::Slt } else { Cc::Ult })),
     merge: |_, signed, cpus| extreme(signed, cpus, |new, old| new < old),
 };
 
@@ -57,7 +57,7 @@ pub static MAX: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read /args.ret > 0/ { @ = max(args.ret); } interval:s:1 { exit(); }",
     check: |cx| one_int(cx, AggKind::Max),
     bytes: |_| 16,
-    update: |cx, ty, at| keep(cx, at, if is_signed(ty) { Cc::Sgt } else { Cc::Ugt }),
+    update: Update::InPlace(|cx, ty, at| keep(cx, at, if is_signed(ty) { Cc::Sgt } else { Cc::Ugt })),
     merge: |_, signed, cpus| extreme(signed, cpus, |new, old| new > old),
 };
 
@@ -68,7 +68,7 @@ pub static AVG: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read /args.ret > 0/ { @[comm] = avg(args.ret); } interval:s:1 { exit(); }",
     check: |cx| one_int(cx, AggKind::Avg),
     bytes: |_| 16,
-    update: |cx, _, at| add_observation(cx, at),
+    update: Update::InPlace(|cx, _, at| add_observation(cx, at)),
     merge: |_, signed, cpus| Some(value::Value::Avg(stats(signed, cpus))),
 };
 
@@ -79,7 +79,7 @@ pub static STATS: AggRow = AggRow {
     example: "tracepoint:syscalls:sys_exit_read /args.ret > 0/ { @[comm] = stats(args.ret); } interval:s:1 { exit(); }",
     check: |cx| one_int(cx, AggKind::Stats),
     bytes: |_| 16,
-    update: |cx, _, at| add_observation(cx, at),
+    update: Update::InPlace(|cx, _, at| add_observation(cx, at)),
     merge: |_, signed, cpus| Some(value::Value::Stats(stats(signed, cpus))),
 };
 

@@ -1,14 +1,13 @@
 //! `tseries(n, interval_ns, num[, how])`: values by intervals of time, the newest `num` of them.
 //!
-//! Storage: a ring of `num` slots, each for one interval at a time. A slot's words: what tells its interval, the
+//! Storage: a ring of `num` slots, each for one interval at a time, in parts that are map elements of their own and
+//! are made when an observation first belongs to them. A slot's words: what tells its interval, the
 //! value, and for averages the number of observations. The first word is 0 in a slot that was never used; it is
 //! the time of the observation where the last one counts, and 1 more than the interval's number elsewhere.
 
 use super::sums::{is_signed, number};
-use super::{AggRow, word};
+use super::{AggRow, ByTime, Update, word};
 use crate::ir::{BinOp, Cc, Size, Value};
-use crate::isa::Helper;
-use crate::isa::limits::PERCPU_VALUE_BYTES_MAX;
 use crate::lang::sig::{Need, Param, ParamKind};
 use crate::lang::traits::{CheckCx, LowerCx};
 use crate::ty::{AggKind, TseriesAgg, Ty};
@@ -16,8 +15,8 @@ use crate::value::{self, Point, Series};
 
 /// Intervals that can be asked for.
 const INTERVALS_MAX: i64 = 1_000_000;
-/// What follows a value without a key.
-const SET_FLAG_BYTES: u32 = 8;
+/// Bytes of a part. The kernel finds memory for many small per-CPU values, but hardly for its largest, 32 KiB.
+const PART_BYTES_MAX: u32 = 4 << 10;
 
 pub static ROW: AggRow = AggRow {
     name: "tseries",
@@ -27,11 +26,11 @@ pub static ROW: AggRow = AggRow {
         Param { name: "count", kind: ParamKind::ConstInt, need: Need::Required },
         Param { name: "how", kind: ParamKind::Text, need: Need::Optional },
     ],
-    doc: "Values over time: for each of the newest `count` intervals (in ns, or with a unit) the last value, or its \"avg\", \"max\", \"min\" or \"sum\". Unstable: unstable_tseries = enable silences the warning.",
+    doc: "Values over time: for each of the newest `count` intervals (at most 1000000, their length in ns or with a unit) the last value, or its \"avg\", \"max\", \"min\" or \"sum\". Unstable: unstable_tseries = enable silences the warning.",
     example: "config = { unstable_tseries = enable } tracepoint:syscalls:sys_exit_read { @ = tseries(args.ret, 100ms, 20, \"max\"); } interval:s:1 { exit(); }",
     check,
-    bytes: |kind| shape(kind).slot_bytes() * shape(kind).n,
-    update,
+    bytes: |kind| shape(kind).slot_bytes() * shape(kind).part_slots(),
+    update: Update::ByTime(ByTime { n_parts: |kind| shape(kind).n_parts(), part, update }),
     merge: |kind, signed, cpus| Some(value::Value::Series(merged(shape(kind), signed, cpus))),
 };
 
@@ -53,6 +52,15 @@ impl Shape {
 
     fn slot_bytes(self) -> u32 {
         self.n_words() * 8
+    }
+
+    /// Slots of a part.
+    fn part_slots(self) -> u32 {
+        self.n.min(PART_BYTES_MAX / self.slot_bytes())
+    }
+
+    fn n_parts(self) -> u32 {
+        self.n.div_ceil(self.part_slots())
     }
 
     /// The number of the interval that a slot's first word speaks of.
@@ -94,13 +102,6 @@ fn check(cx: &mut dyn CheckCx) -> Option<Ty> {
         }
     };
     let kind = AggKind::Tseries { interval_ns: interval as u64, n: n as u32, agg };
-    let n_max = (PERCPU_VALUE_BYTES_MAX - SET_FLAG_BYTES) / shape(kind).slot_bytes();
-    if n as u32 > n_max {
-        let span = cx.arg(2).span;
-        let why = format!("the kernel keeps {n_max} intervals per CPU and key at most ({n} wanted)");
-        cx.bad_argument(span, format!("{why}: choose longer ones"));
-        return None;
-    }
     let signed = match cx.arg(0).ty {
         Ty::Int { signed, .. } => signed,
         Ty::Enum(e) => cx.types().enums[e].signed,
@@ -110,16 +111,32 @@ fn check(cx: &mut dyn CheckCx) -> Option<Ty> {
     Some(Ty::Agg { kind, signed })
 }
 
-fn update(cx: &mut dyn LowerCx, ty: &Ty, at: Value) {
+/// The slot in the ring that is for the interval of a time.
+fn slot(cx: &mut dyn LowerCx, shape: Shape, interval: Value) -> Value {
+    let slot = cx.b().bin_imm(BinOp::Urem, interval, i64::from(shape.n));
+    // Verifier: what is derived from it is bounded where it is used.
+    cx.b().umin(slot, shape.n - 1)
+}
+
+fn part(cx: &mut dyn LowerCx, kind: AggKind, now: Value) -> Value {
+    let shape = shape(kind);
+    let interval = cx.b().bin_imm(BinOp::Udiv, now, shape.interval_ns as i64);
+    let slot = slot(cx, shape, interval);
+    cx.b().bin_imm(BinOp::Udiv, slot, i64::from(shape.part_slots()))
+}
+
+fn update(cx: &mut dyn LowerCx, ty: &Ty, at: Value, now: Value) {
     let Ty::Agg { kind, .. } = *ty else { crate::bug!("tseries of {ty:?}") };
     let shape = shape(kind);
     let n = number(cx);
+    let interval = cx.b().bin_imm(BinOp::Udiv, now, shape.interval_ns as i64);
+    let mut slot = slot(cx, shape, interval);
     let b = cx.b();
-    let now = b.call(Helper::KTIME_GET_BOOT_NS, &[]);
-    let interval = b.bin_imm(BinOp::Udiv, now, shape.interval_ns as i64);
-    let slot = b.bin_imm(BinOp::Urem, interval, i64::from(shape.n));
+    if shape.n_parts() > 1 {
+        slot = b.bin_imm(BinOp::Urem, slot, i64::from(shape.part_slots()));
+    }
     // Verifier: the offset is bounded where it is added.
-    let slot = b.umin(slot, shape.n - 1);
+    let slot = b.umin(slot, shape.part_slots() - 1);
     let off = b.bin_imm(BinOp::Mul, slot, i64::from(shape.slot_bytes()));
     let slot = b.bin(BinOp::Add, at, off);
     let first = match shape.how {
@@ -180,7 +197,8 @@ struct Slot {
 fn merged(shape: Shape, signed: bool, cpus: &[&[u8]]) -> Series {
     let mut slots: Vec<Slot> = Vec::new();
     let words = shape.n_words() as usize;
-    for i in 0..shape.n as usize {
+    let n_words = cpus.iter().map(|c| c.len() / 8).max().unwrap_or(0);
+    for i in 0..n_words / words {
         let used = cpus.iter().filter(|c| word(c, i * words) != 0).map(|c| {
             let (first, bits) = (word(c, i * words), word(c, i * words + 1));
             let value = if signed { i128::from(bits as i64) } else { i128::from(bits) };
@@ -246,6 +264,22 @@ mod tests {
         // Slots of intervals 9, 4 and 8: the newest three are 7 to 9.
         let a = bytes(&[10, 1, 5, 2, 9, 3]);
         assert_eq!(points(TseriesAgg::Sum, true, &[a]), [(80, 3), (90, 1)]);
+    }
+
+    #[test]
+    fn parts_hold_all_intervals() {
+        for (n, how, parts) in [
+            (1, TseriesAgg::Last, 1),
+            (256, TseriesAgg::Last, 1),
+            (257, TseriesAgg::Sum, 2),
+            (170, TseriesAgg::Avg, 1),
+            (1_000_000, TseriesAgg::Avg, 5883),
+        ] {
+            let shape = Shape { interval_ns: 1, n, how };
+            assert_eq!(shape.n_parts(), parts, "{n}");
+            assert!(shape.n_parts() * shape.part_slots() >= n);
+            assert!(shape.part_slots() * shape.slot_bytes() <= PART_BYTES_MAX);
+        }
     }
 
     #[test]

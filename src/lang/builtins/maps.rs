@@ -118,6 +118,14 @@ fn has_key(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 fn len(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let arg = cx.arg(0);
     let keyed = arg.map.map(|m| cx.map_types(m).0.is_some());
+    if let Some(map) = arg.map
+        && crate::lang::aggs::n_parts(&cx.map_types(map).1) > 1
+    {
+        let why =
+            "len() cannot count what a long time series has: it is kept in parts, a part for some intervals";
+        cx.bad_argument(arg.span, why.into());
+        return (Ty::Error, CallData::None);
+    }
     match (keyed, &arg.ty) {
         (Some(true), _) | (None, Ty::Stack(_)) => (Ty::I64, CallData::None),
         (None, Ty::Error) => (Ty::Error, CallData::None),
