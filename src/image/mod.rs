@@ -79,6 +79,7 @@ impl Image {
         };
         let by_action = |kind: &EventKind| match kind {
             EventKind::PrintMap { map, .. }
+            | EventKind::PrintElement { map }
             | EventKind::Clear { map }
             | EventKind::Zero { map }
             | EventKind::PrintClear { map, .. } => *map == id,

@@ -96,6 +96,10 @@ pub enum EventKind {
         top: u32,
         div: u32,
     },
+    /// `print(@m[k])` of what is no value by itself. Field: the key.
+    PrintElement {
+        map: MapId,
+    },
     Clear {
         map: MapId,
     },
@@ -121,6 +125,7 @@ impl EventKind {
         match self {
             EventKind::Exit
             | EventKind::PrintMap { .. }
+            | EventKind::PrintElement { .. }
             | EventKind::Clear { .. }
             | EventKind::Zero { .. }
             | EventKind::Unwatch

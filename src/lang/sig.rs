@@ -1,7 +1,7 @@
 //! The shape of a builtin's row.
 
 use super::probes::Provider;
-use super::traits::{CheckCx, LowerCx, Operand};
+use super::traits::{CheckCx, Clock, LowerCx, Operand};
 use crate::image::wire::Format;
 use crate::isa::Helper;
 use crate::ty::{StackTy, Ty};
@@ -77,8 +77,10 @@ pub enum ParamKind {
     Format,
     /// A map without key: `@m`.
     Map,
-    /// A map, with or without key, or any other value: `print()`.
+    /// A whole map, or any other value: `len()`.
     MapOrAny,
+    /// The same, and an element that is no value by itself, such as a histogram: `print()`.
+    Printable,
     /// A map with its key: `@m[k]`.
     MapElem,
     /// A type, or an expression whose type is meant.
@@ -131,6 +133,8 @@ pub enum CallData {
     /// Literal numbers: `argN`'s N, `top` and `div`, the length that `str` may have, …
     Ints(Vec<i64>),
     Text(String),
+    /// A format for times of that clock.
+    Time(String, Clock),
     Stack(StackTy),
     /// The call is known at compile time: checking puts this literal in its place, lowering never sees the call.
     Const(Const),

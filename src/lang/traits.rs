@@ -24,6 +24,31 @@ pub struct ArgView {
     pub literal: Option<Arc<[u8]>>,
     /// `@m` or `@m[k]`.
     pub map: Option<MapId>,
+    /// `map` is one of its elements.
+    pub is_element: bool,
+    /// A time, as far as it is known: whose.
+    pub clock: Option<Clock>,
+}
+
+/// A clock of the kernel, for times in ns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clock {
+    Boot,
+    Monotonic,
+    /// Wall time without leap seconds.
+    Tai,
+}
+
+impl Clock {
+    /// That of `nsecs(word)`.
+    pub fn of_word(word: &str) -> Option<Clock> {
+        match word {
+            "boot" => Some(Clock::Boot),
+            "monotonic" => Some(Clock::Monotonic),
+            "tai" | "sw_tai" => Some(Clock::Tai),
+            _ => None,
+        }
+    }
 }
 
 /// The named parameter that asks what others there are, unless the script takes one of that name itself.
@@ -140,6 +165,8 @@ pub trait LowerCx {
     /// The bytes of argument `i`, if it is a string literal.
     fn arg_literal(&self, i: usize) -> Option<Arc<[u8]>>;
     fn arg_map(&self, i: usize) -> Option<MapId>;
+    /// Whether argument `i` is an element of a map, not the whole.
+    fn arg_is_element(&self, i: usize) -> bool;
     /// For `ParamKind::MapElem`: the key of argument `i` in memory, ready for a helper; `None` for a scalar map.
     fn arg_key(&mut self, i: usize) -> Option<Value>;
     fn data(&self) -> CallData;
@@ -204,6 +231,8 @@ pub trait LowerCx {
     fn stack_frames(&mut self, ty: crate::ty::StackTy, key: Value, gone: crate::ir::Block) -> Value;
     /// Ends the program (for `exit`).
     fn return_now(&mut self);
+    /// The type of a map's keys.
+    fn map_key_ty(&self, map: MapId) -> Option<Ty>;
     /// Deletes a map's element; yields 1 if it was there. `key` as from `arg_key`.
     fn map_delete(&mut self, map: MapId, key: Option<Value>) -> Value;
     /// 1 if the element is there.

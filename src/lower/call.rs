@@ -159,6 +159,9 @@ impl LowerCx for CallCx<'_, '_, '_> {
             _ => None,
         }
     }
+    fn arg_is_element(&self, i: usize) -> bool {
+        matches!(self.raw(i), Some(Arg::Map { key: Some(_), .. }))
+    }
     fn arg_key(&mut self, i: usize) -> Option<Value> {
         match self.raw(i) {
             Some(Arg::Map { map, key }) => self.f.key(*map, key.as_ref()),
@@ -293,6 +296,9 @@ impl LowerCx for CallCx<'_, '_, '_> {
     }
     fn return_now(&mut self) {
         self.f.leave();
+    }
+    fn map_key_ty(&self, map: MapId) -> Option<Ty> {
+        self.f.map_def(map).key.clone()
     }
     fn map_delete(&mut self, map: MapId, key: Option<Value>) -> Value {
         self.f.delete_element(map, key)

@@ -192,19 +192,20 @@ impl<'a> Fx<'_, 'a> {
         let base = self.checked(place.base, nulls);
         let place = Place { base, ..place.clone() };
         let kind = self.b.kind(base);
-        let is_short = room == n && n <= DIRECT_STRING_BYTES_MAX;
+        let is_short = (room == n || room + 1 == n) && room <= DIRECT_STRING_BYTES_MAX;
         let is_own = matches!(kind, Kind::Ctx | Kind::Stack | Kind::MapValue);
         let done = match &place.at {
             At::Bytes(from) if is_short && is_own && from % 4 == 0 => {
-                self.b.copy(dst, off, base, *from, n);
+                self.b.copy(dst, off, base, *from, room);
                 true
             }
             At::Path(_) if is_short && kind == Kind::Btf => {
-                self.load_pieces(&place, &Ty::array(Ty::int(8), n), dst, off)
+                self.load_pieces(&place, &Ty::array(Ty::int(8), room), dst, off)
             }
             _ => false,
         };
         if done {
+            self.clear(dst, off + room as i32, n - room);
             if !self.is_padded(&place) {
                 self.dirty.insert(dst);
             }
@@ -213,8 +214,8 @@ impl<'a> Fx<'_, 'a> {
         let space = if kind == Kind::User { ReadSpace::User } else { ReadSpace::Kernel };
         let src = self.address(&place);
         let to = self.b.add_imm(dst, off.into());
-        // What is read must end where the array does.
-        let limit = if room == 0 { n } else { n.min(room) };
+        // What is read must end where the array does, and the NUL is put behind a full one.
+        let limit = if room == 0 { n } else { n.min(room + 1) };
         let len = self.read_str(space, to, src, limit);
         self.dirty.insert(dst);
         self.lens.insert((dst, off), len);

@@ -37,6 +37,10 @@ impl<'a> Fx<'_, 'a> {
     fn stmt_kind(&mut self, s: &'a Stmt) {
         match &s.kind {
             StmtKind::Expr(e) => self.effect(e),
+            StmtKind::Ignored(e) => {
+                self.dest = None;
+                self.expr(e);
+            }
             StmtKind::Declare(local) => self.declare(*local),
             StmtKind::SetLocal { local, value } => self.assign(*local, value),
             StmtKind::SetMap { map, key, value } => self.set_map(*map, key.as_ref(), value),

@@ -51,7 +51,7 @@ pub fn block<'a>(b: &'a Block, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(
 fn stmt<'a>(s: &'a Stmt, f: &mut impl FnMut(&'a Expr), g: &mut impl FnMut(&'a Stmt)) {
     g(s);
     match &s.kind {
-        StmtKind::Expr(e) => expr(e, f, g),
+        StmtKind::Expr(e) | StmtKind::Ignored(e) => expr(e, f, g),
         StmtKind::SetLocal { value, .. } => expr(value, f, g),
         StmtKind::SetMap { key, value, .. } | StmtKind::UpdateMap { key, value, .. } => {
             key.iter().for_each(|k| expr(k, f, g));
@@ -298,7 +298,7 @@ impl Early {
                 self.expr(value);
             }
             StmtKind::Aggregate { key, args, .. } => key.iter().chain(args).for_each(|e| self.expr(e)),
-            StmtKind::Expr(e) => self.expr(e),
+            StmtKind::Expr(e) | StmtKind::Ignored(e) => self.expr(e),
             StmtKind::Return(e) => e.iter().for_each(|e| self.expr(e)),
             StmtKind::Break | StmtKind::Continue => {}
         }

@@ -173,6 +173,7 @@ impl Record<'_> {
                     None => Ok(Vec::new()),
                 });
             }
+            EventKind::PrintElement { map } => self.element(take, *map),
             EventKind::PrintClear { map, top, div } => {
                 let live = self.clause.maps[*map].as_ref();
                 self.map(take, *map, (*top, *div), |schema, decoder| match live {
@@ -232,6 +233,18 @@ impl Record<'_> {
             }
             Err(e) => self.warn(take, &format!("{} cannot be read: {}", spec.name, text_of(&e))),
         }
+    }
+
+    /// `print(@m[k])`, for the key that the record holds.
+    fn element(&self, take: &mut dyn FnMut(Event), map: MapId) {
+        let key = self.args.first().unwrap_or(&Value::None);
+        let live = self.clause.maps[map].as_ref();
+        self.map(take, map, (0, 1), |schema, decoder| {
+            let entries = live.map_or(Ok(Vec::new()), |live| live.read(schema, decoder))?;
+            // The key of the record has its names already.
+            let found = self.values.resolved(entries).into_iter().find(|(k, _)| k == key);
+            Ok(vec![found.unwrap_or_else(|| (key.clone(), super::maps::zero_value(&schema.value, decoder)))])
+        });
     }
 
     /// `unwatch(addr)`: done once the records that lie there are handled.

@@ -3,7 +3,7 @@
 //! Always holds: before a row's own check runs, every argument is of its parameter's kind.
 
 use super::convert::{self, as_int};
-use super::{Checker, hir};
+use super::{Checker, hir, types};
 use crate::base::{Diag, Span, codes};
 use crate::image::MapId;
 use crate::lang::Config;
@@ -105,6 +105,11 @@ impl Checker<'_> {
                 A::Map { key: None, .. } => self.map_slot(name, e),
                 _ => self.value_slot(name, param, e),
             },
+            ParamKind::Printable => match &e.kind {
+                A::Map { key: None, .. } => self.map_slot(name, e),
+                A::Map { name: map, .. } if self.is_no_value(map) => self.elem_slot(name, e, None),
+                _ => self.value_slot(name, param, e),
+            },
             ParamKind::Word => self.word_slot(name, param, e),
             ParamKind::WordOrInt if matches!(e.kind, A::Ident(_)) => self.word_slot(name, param, e),
             ParamKind::Format => self.format_slot(name, e),
@@ -161,6 +166,12 @@ impl Checker<'_> {
     }
 
     /// An entry of a map: `@m[k]`, `@m` with `key` as the argument after it, or a map without keys.
+    /// Whether the map's elements can only be printed.
+    fn is_no_value(&self, map: &str) -> bool {
+        let ty = self.maps.find(&format!("@{map}")).map(|id| self.maps.types(id).1);
+        ty.is_some_and(|ty| matches!(ty, Ty::Agg { .. }) && types::read_as(&ty).is_none())
+    }
+
     fn elem_slot(&mut self, name: &str, e: &ast::Expr, key: Option<&ast::Expr>) -> Option<Slot> {
         let A::Map { name: map, key: within } = &e.kind else {
             if !matches!(e.kind, A::Error) {
@@ -297,17 +308,29 @@ impl CheckCx for Slots<'_, '_> {
     }
 
     fn arg(&self, i: usize) -> ArgView {
-        let nothing =
-            ArgView { ty: Ty::Error, span: self.span, int: None, text: None, literal: None, map: None };
+        let nothing = ArgView {
+            ty: Ty::Error,
+            span: self.span,
+            int: None,
+            text: None,
+            literal: None,
+            map: None,
+            is_element: false,
+            clock: None,
+        };
         let Some(slot) = self.slots.get(i) else { return nothing };
         let view = ArgView { span: slot.span, ..nothing };
         match &slot.arg {
             hir::Arg::Expr(e) => {
                 let literal = if let ExprKind::Str(bytes) = &e.kind { Some(bytes.clone()) } else { None };
                 let text = literal.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
-                ArgView { ty: e.ty.clone(), int: as_int(e), text, literal, ..view }
+                let clock = self.cx.clock_of(e);
+                ArgView { ty: e.ty.clone(), int: as_int(e), text, literal, clock, ..view }
             }
-            hir::Arg::Map { map, .. } => ArgView { ty: self.cx.maps.types(*map).1, map: Some(*map), ..view },
+            hir::Arg::Map { map, key } => {
+                let ty = self.cx.maps.types(*map).1;
+                ArgView { ty, map: Some(*map), is_element: key.is_some(), ..view }
+            }
             hir::Arg::Text(text) => ArgView { ty: Ty::Word, text: Some(text.clone()), ..view },
             hir::Arg::Ty(ty) => ArgView { ty: ty.clone(), ..view },
         }

@@ -57,6 +57,10 @@ pub fn holds(ty: &Ty, e: &Expr) -> bool {
             (false, b) => v >= 0 && v < 1 << b,
         };
     }
+    // The kernel's names end with a NUL within their arrays: as long a string holds them.
+    if let (Ty::Str { n }, Ty::Str { .. }, Ty::Array { n: room, .. }) = (ty, &e.ty, place_ty(e)) {
+        return *n >= room;
+    }
     if let (Ty::Ptr { .. }, Some(0)) = (ty, as_int(e)) {
         return true;
     }

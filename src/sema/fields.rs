@@ -286,11 +286,11 @@ fn in_space(ty: Ty, space: Space) -> Ty {
     }
 }
 
-/// An array of characters reads as a string.
+/// An array of characters reads as a string, which has room for a NUL behind a full one.
 fn as_value(e: Expr) -> Expr {
     match &e.ty {
         Ty::Array { elem, n } if **elem == Ty::int(8) && *n > 0 => {
-            let (ty, span) = (Ty::Str { n: *n }, e.span);
+            let (ty, span) = (Ty::Str { n: *n + 1 }, e.span);
             Expr { kind: ExprKind::Cast(Box::new(e)), ty, span }
         }
         _ => e,

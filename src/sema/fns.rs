@@ -236,7 +236,7 @@ impl Checker<'_> {
 fn always_returns(b: &Block) -> bool {
     b.stmts.iter().any(|s: &Stmt| match &s.kind {
         StmtKind::Return(_) => true,
-        StmtKind::Expr(e) => super::stmts::leaves_program(e),
+        StmtKind::Expr(e) | StmtKind::Ignored(e) => super::stmts::leaves_program(e),
         StmtKind::Block(b) => always_returns(b),
         StmtKind::If { then, els, .. } => always_returns(then) && els.as_ref().is_some_and(always_returns),
         StmtKind::Declare(_)

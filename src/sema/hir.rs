@@ -113,6 +113,8 @@ pub struct Stmt {
 pub enum StmtKind {
     /// Computed for its effect.
     Expr(Expr),
+    /// `_ = e`: the same, and that its value is not wanted is said.
+    Ignored(Expr),
     /// The local comes into being, zeroed.
     Declare(LocalId),
     SetLocal {

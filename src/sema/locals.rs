@@ -8,6 +8,7 @@ use super::spaces::Pointed;
 use super::{Checker, convert, hir, types};
 use crate::base::{IndexVec, Span};
 use crate::expand::shown;
+use crate::lang::traits::Clock;
 use crate::syntax::ast;
 use crate::ty::Ty;
 use hir::LocalId;
@@ -18,6 +19,8 @@ pub struct Body {
     locals: IndexVec<LocalId, hir::Local>,
     is_read: Vec<bool>,
     is_assigned: Vec<bool>,
+    /// Of the times that variables hold.
+    pub clocks: BTreeMap<LocalId, Option<Clock>>,
     /// Names in reach, innermost block last.
     scopes: Vec<BTreeMap<String, LocalId>>,
     /// Loops around the place.
@@ -34,6 +37,7 @@ impl Default for Body {
             locals: IndexVec::new(),
             is_read: Vec::new(),
             is_assigned: Vec::new(),
+            clocks: BTreeMap::new(),
             scopes: Vec::new(),
             n_loops: 0,
             n_unrolled: 1,
@@ -149,6 +153,7 @@ impl Checker<'_> {
     /// Widens a variable's type for a value, or reports that it cannot be; the value as the variable holds it.
     pub fn fit_local(&mut self, id: LocalId, value: hir::Expr) -> hir::Expr {
         self.mark_assigned(id);
+        self.note_clock(id, &value);
         if value.ty.is_error() {
             return value;
         }

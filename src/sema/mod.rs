@@ -13,6 +13,7 @@ mod args;
 mod attach;
 mod calls;
 mod casts;
+mod clocks;
 mod convert;
 pub mod entry;
 mod errors;

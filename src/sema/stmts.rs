@@ -57,10 +57,10 @@ impl Checker<'_> {
         let span = s.span;
         let kind = match &s.kind {
             S::Expr(e) => self.effect(e),
-            S::Discard(e) => Some(StmtKind::Expr(self.expr(e))),
+            S::Discard(e) => Some(StmtKind::Ignored(self.expr(e))),
             S::Let { var, ty, init } => self.declare(var, ty.as_ref(), init.as_ref()),
             S::Assign { target, op, value } if is_underscore(target) && op.is_none() => {
-                Some(StmtKind::Expr(self.expr(value)))
+                Some(StmtKind::Ignored(self.expr(value)))
             }
             S::Assign { target, op, value } => self.assign(target, *op, value, span),
             S::If(i) => return self.if_stmt(i, out),
@@ -580,7 +580,7 @@ fn only(e: Expr) -> Block {
 fn leaves(s: &Stmt) -> bool {
     match &s.kind {
         StmtKind::Break | StmtKind::Continue | StmtKind::Return(_) => true,
-        StmtKind::Expr(e) => leaves_program(e),
+        StmtKind::Expr(e) | StmtKind::Ignored(e) => leaves_program(e),
         StmtKind::Block(b) => b.stmts.last().is_some_and(leaves),
         StmtKind::If { then, els, .. } => {
             let ends = |b: &Block| b.stmts.last().is_some_and(leaves);

@@ -165,7 +165,7 @@ fn kernel_structs() {
         e.clone()
     };
     let comm = value(0);
-    assert_eq!(comm.ty, Ty::Str { n: 16 });
+    assert_eq!(comm.ty, Ty::Str { n: 17 });
     let hir::ExprKind::Cast(member) = comm.kind else { panic!("{comm:?}") };
     let hir::ExprKind::Member { base, path } = member.kind else { panic!() };
     assert_eq!(path, [2]);
@@ -207,7 +207,7 @@ fn args_of_probes() {
     assert_eq!(switch.probes.raw[0].points[0].attach.prog_type(), ProgType::Tracing);
     assert_eq!(
         print::name(switch.maps.raw[0].key.as_ref().expect("a key"), &switch.types),
-        "(string[16],int32)"
+        "(string[17],int32)"
     );
     let record = ok("tracepoint:sched:sched_switch { @[args.prev_comm] = count(); }");
     assert!(matches!(record.probes.raw[0].points[0].ctx, Ctx::Record(_)));

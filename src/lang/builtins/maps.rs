@@ -7,7 +7,7 @@ use crate::ty::Ty;
 
 const MAP: &[Param] = &[Param::required("map", ParamKind::Map)];
 const PRINT: &[Param] = &[
-    Param::required("value", ParamKind::MapOrAny),
+    Param::required("value", ParamKind::Printable),
     Param::optional("top", ParamKind::ConstInt),
     Param::optional("div", ParamKind::ConstInt),
 ];
@@ -18,7 +18,7 @@ pub static ROWS: &[Builtin] = &[
         PRINT,
         Ret::Check(print),
         lower::print,
-        "Prints a value, or a whole map: its last `top` entries (0: all), numbers divided by `div`. A map is printed as it is when the message is read.",
+        "Prints a value, a map's element, or a whole map: its last `top` entries (0: all), numbers divided by `div`. A map is printed as it is when the message is read.",
         "begin { @[1] = 10; @[2] = 20; print(@, 1); print((1, \"two\")); }",
     ),
     Builtin::func(
@@ -46,7 +46,7 @@ pub static ROWS: &[Builtin] = &[
         needs: Needs::NOTHING,
         effect: Effect::Acts,
         lower: lower::delete,
-        doc: "Deletes an entry, delete(@m, key), or the value of a map without keys, delete(@m). True if it was there.",
+        doc: "Deletes an entry, delete(@m, key), or the value of a map without keys, delete(@m). True if it was there; where nobody looks at that, a key that is not there is warned of, and `_ = delete(@m, key)` says that it may be missing.",
         example: "begin { @[1] = 10; delete(@, 1); }",
     },
     Builtin::func(
@@ -83,7 +83,7 @@ pub static PRINT_CLEAR: Builtin = Builtin {
 
 fn print(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let value = cx.arg(0);
-    let is_map = value.map.is_some();
+    let is_map = value.map.is_some() && !value.is_element;
     if !is_map && cx.n_args() > 1 {
         let span = cx.arg(1).span;
         cx.bad_argument(span, "only a whole map takes top and div".into());

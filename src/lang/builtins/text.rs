@@ -2,7 +2,7 @@
 
 use crate::lang::lowering::text as lower;
 use crate::lang::sig::{Builtin, CallData, Const, Param, ParamKind, Ret};
-use crate::lang::traits::CheckCx;
+use crate::lang::traits::{CheckCx, Clock};
 use crate::ty::{Space, Ty};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -301,9 +301,14 @@ fn strftime(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     if cx.arg(1).int.is_some_and(|ns| ns < 0) {
         return bad(cx, 1, "a time cannot be negative".into());
     }
+    let clock = cx.arg(1).clock.unwrap_or(Clock::Boot);
+    if clock == Clock::Monotonic {
+        let why = "a monotonic time has no date, for it stands still in suspend: use nsecs, or nsecs(tai)";
+        return bad(cx, 1, why.into());
+    }
     let Some(format) = cx.arg(0).text else { return (Ty::Error, CallData::None) };
     cx.coerce(1, Ty::U64);
-    (Ty::Timestamp, CallData::Text(format))
+    (Ty::Timestamp, CallData::Time(format, clock))
 }
 
 fn sizeof(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -7,6 +7,7 @@ use crate::lang::traits::{LowerCx, Operand};
 
 pub fn print(cx: &mut dyn LowerCx) -> Operand {
     match cx.arg_map(0) {
+        Some(map) if cx.arg_is_element(0) => print_element(cx, map),
         Some(map) => {
             let (top, div) = top_and_div(cx);
             cx.emit(EventKind::PrintMap { map, top, div }, &[]);
@@ -14,6 +15,13 @@ pub fn print(cx: &mut dyn LowerCx) -> Operand {
         None => cx.emit_args(EventKind::PrintValue, 0),
     }
     Operand::None
+}
+
+fn print_element(cx: &mut dyn LowerCx, map: MapId) {
+    let (Some(ptr), Some(ty)) = (cx.arg_key(0), cx.map_key_ty(map)) else {
+        crate::bug!("an element of a map without keys")
+    };
+    cx.emit(EventKind::PrintElement { map }, &[(ty, Operand::Mem { ptr, off: 0 })]);
 }
 
 pub fn print_clear(cx: &mut dyn LowerCx) -> Operand {

@@ -4,9 +4,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::strings::each_byte;
 use super::{errno, folded, memory, number};
+use crate::image::wire::globals;
 use crate::ir::{BinOp, Block, Cc, Kind, Size, UnOp, Value};
 use crate::lang::sig::CallData;
-use crate::lang::traits::{LowerCx, Operand, ReadSpace};
+use crate::lang::traits::{Clock, LowerCx, Operand, ReadSpace};
 use crate::ty::Ty;
 
 /// `AF_INET`, `AF_INET6` (include/linux/socket.h)
@@ -239,8 +240,14 @@ pub fn cgroup_path(cx: &mut dyn LowerCx) -> Operand {
 }
 
 pub fn strftime(cx: &mut dyn LowerCx) -> Operand {
-    let CallData::Text(format) = cx.data() else { crate::bug!("strftime() without its format") };
-    let ns = number(cx, 1);
+    let CallData::Time(format, clock) = cx.data() else { crate::bug!("strftime() without its format") };
+    let mut ns = number(cx, 1);
+    if clock == Clock::Tai {
+        // Values hold times of the boot clock.
+        let at = cx.global(globals::TAI_OFFSET);
+        let offset = cx.b().load(Size::B8, at, 0);
+        ns = cx.b().bin(BinOp::Sub, ns, offset);
+    }
     let index = cx.string_index(&format);
     let dst = cx.out(16, "timestamp");
     cx.b().store(Size::B8, dst, 0, ns);

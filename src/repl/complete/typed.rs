@@ -84,11 +84,12 @@ fn in_block(block: &hir::Block, lo: u32) -> Option<Ty> {
 fn in_stmt(stmt: &hir::Stmt, lo: u32) -> Option<Ty> {
     use hir::StmtKind::*;
     match &stmt.kind {
-        Expr(e) if e.span.lo == lo || stmt.span.lo == lo => Some(e.ty.clone()),
+        Expr(e) | Ignored(e) if e.span.lo == lo || stmt.span.lo == lo => Some(e.ty.clone()),
         If { then, els, .. } => in_block(then, lo).or_else(|| els.as_ref().and_then(|b| in_block(b, lo))),
         While { body, .. } | ForRange { body, .. } | ForMap { body, .. } => in_block(body, lo),
         Block(body) => in_block(body, lo),
         Expr(_)
+        | Ignored(_)
         | Declare(_)
         | SetLocal { .. }
         | SetMap { .. }

@@ -151,6 +151,7 @@ impl Site<'_> {
 
     fn special(&self) -> Option<Diag> {
         self.stray_brace()
+            .or_else(|| self.early_predicate())
             .or_else(|| self.header())
             .or_else(|| self.c_for())
             .or_else(|| self.assignment())
@@ -167,6 +168,27 @@ impl Site<'_> {
             return Some(d.hint("remove it, or look for a `}` too many above"));
         }
         None
+    }
+
+    /// After a probe whose predicate ended at a `/` that was meant to divide: `/a / { b } == 3/`.
+    fn early_predicate(&self) -> Option<Diag> {
+        let first = self.tokens.first()?;
+        let (before, rest) = self.input.text.split_at_checked(first.lo as usize)?;
+        let goes_on = rest.starts_with(|c: char| "/=<>!&|+-*%^?.[".contains(c));
+        let body = before.trim_end().strip_suffix('}').filter(|_| goes_on)?;
+        let mut n_open = 1;
+        let open = body.rfind(|c: char| {
+            n_open += match c {
+                '}' => 1,
+                '{' => -1,
+                _ => 0,
+            };
+            n_open == 0
+        })?;
+        let slash = body[..open].trim_end().strip_suffix('/')?.len() as u32;
+        let d = self.error(format!("expected an attach point, found {}", self.shown()));
+        let d = d.note(self.input.span(slash, slash + 1), "the predicate ends here, before `{`");
+        Some(d.hint("put a division by `{ … }` into parentheses: /(a / { b }) == 3/"))
     }
 
     /// Between attach points and body.
