@@ -58,7 +58,9 @@ pub fn holds(ty: &Ty, e: &Expr) -> bool {
         };
     }
     // The kernel's names end with a NUL within their arrays: as long a string holds them.
-    if let (Ty::Str { n }, Ty::Str { .. }, Ty::Array { n: room, .. }) = (ty, &e.ty, place_ty(e)) {
+    if let (Ty::Str { n }, Ty::Str { .. }, ExprKind::Cast(place)) = (ty, &e.ty, &e.kind)
+        && let Ty::Array { n: room, .. } = place.ty
+    {
         return *n >= room;
     }
     if let (Ty::Ptr { .. }, Some(0)) = (ty, as_int(e)) {
