@@ -35,7 +35,8 @@
 //! Builtins ([`lang::builtins`]), probe types ([`lang::probes`]), aggregations ([`lang::aggs`]), printf
 //! conversions ([`lang::formats`]), settings ([`lang::config`]), flags (`cli::flags`), diagnostics
 //! ([`base::codes`]), kernel helpers ([`isa::helpers`]) and IR operations ([`ir::ops`]) are tables; help texts
-//! are made from them. After `sema` a call holds its row and a map its id: nothing below compares names.
+//! are made from them. What the language can say itself is no row, but a macro of `stdlib/` ([`lang::library`]), parsed
+//! where a script uses it; a place in its text counts as the user's that uses it. After `sema` a call holds its row and a map its id: nothing below compares names.
 //!
 //! # Invariants that the kernel imposes
 //!

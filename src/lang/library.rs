@@ -32,10 +32,15 @@ pub static FILES: &[File] = &[
         title: "library: process",
         text: include_str!("../../stdlib/process.bt"),
     },
+    File {
+        name: "stdlib/internal.bt",
+        title: "library: internal",
+        text: include_str!("../../stdlib/internal.bt"),
+    },
 ];
 
 /// What else scripts import from there: its functions are builtins here.
-const PARTS_OF_BUILTINS: &[&str] = &["stdlib", "stdlib/kfunc", "stdlib/internal"];
+const PARTS_OF_BUILTINS: &[&str] = &["stdlib", "stdlib/kfunc"];
 
 /// A macro.
 #[derive(Debug)]

@@ -95,7 +95,7 @@ pub static ROWS: &[Builtin] = &[
         ],
         Ret::Check(memcmp),
         lower::memcmp,
-        "0 if the first `length` bytes of two strings, arrays or of what two pointers point to are the same, else the difference of the first two that differ.",
+        "0 if the first `length` bytes of two strings, arrays, structs, tuples or of what two pointers point to are the same, else the difference of the first two that differ.",
         "begin { printf(\"%d\\n\", memcmp(\"abc\", \"abd\", 3)); }",
     ),
     Builtin::func(
@@ -196,10 +196,15 @@ fn memcmp(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         let arg = cx.arg(i);
         let room = match &arg.ty {
             Ty::Ptr { .. } => n,
-            Ty::Str { .. } | Ty::Array { .. } | Ty::Struct(_) => i64::from(arg.ty.size(cx.types())),
+            Ty::Str { .. } | Ty::Array { .. } | Ty::Struct(_) | Ty::Tuple(_) | Ty::Record(_) => {
+                i64::from(arg.ty.size(cx.types()))
+            }
             Ty::Error => return (Ty::Error, CallData::None),
             _ => {
-                cx.bad_argument(arg.span, "memcmp() takes strings, arrays and pointers".into());
+                cx.bad_argument(
+                    arg.span,
+                    "memcmp() takes strings, arrays, structs, tuples and pointers".into(),
+                );
                 return (Ty::Error, CallData::None);
             }
         };

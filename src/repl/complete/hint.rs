@@ -198,6 +198,9 @@ mod tests {
         starts("begin { printf(\"%d", "printf(format, values…) [format]: ");
         starts("begin { printf(\"%d\", ", "printf(format, values…) [values]: ");
         starts("begin { @x = count(", "count(): ");
+        starts("begin { assert(pid, ", "assert(condition, message) [message]: Where the condition is false");
+        starts("begin { is_str(", "is_str(value): Whether a value is a string");
+        starts("begin { find(@m, ", "find(@map, key, $value) [key]: ");
         assert_eq!(said("begin { nosuch("), None);
         assert_eq!(said("begin { $x"), None);
     }
@@ -208,6 +211,7 @@ mod tests {
         assert_eq!(said("curtask.mm.").as_deref(), Some("owner pgd"));
         assert_eq!(said("curtask.mm.ow").as_deref(), Some("owner"));
         starts("pid", "uint32: ");
+        starts("username", "username_t: Name of the current user");
     }
 
     #[test]

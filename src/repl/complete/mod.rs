@@ -192,6 +192,9 @@ mod tests {
         assert!(!offers("begin { ret").contains(&"retval".to_owned()), "not of begin");
         assert!(offers("kretprobe:vfs_read { ret").contains(&"retval".to_owned()));
         assert_eq!(offers("begin { whi"), ["while"]);
+        assert_eq!(offers("begin { static_as"), ["static_assert("]);
+        assert_eq!(offers("begin { leader_c"), ["leader_comm"]);
+        assert!(offers("begin { __ta").is_empty(), "the library's own");
     }
 
     #[test]
