@@ -178,8 +178,9 @@ impl Printer<'_> {
     fn gap_before(&self, i: usize) -> Gap {
         let (prev, cur) = (&self.pieces[i - 1], &self.pieces[i]);
         let in_head = matches!(cur.kind, Token::Point | Token::Optional | Token::PredOpen | Token::ProbeName);
-        let closes = cur.kind.closes();
-        let line = Gap::Line(self.indent() + if in_head || closes { 0 } else { 2 * INDENT });
+        let opens_body = cur.kind == Token::LBrace && cur.role == Role::Body;
+        let is_first = in_head || cur.kind.closes() || opens_body || self.leads_to_else(i);
+        let line = Gap::Line(self.indent() + if is_first { 0 } else { 2 * INDENT });
         if prev.is_line_comment() || prev.text.contains('\n') && prev.is_comment() {
             return line;
         }
@@ -201,6 +202,11 @@ impl Printer<'_> {
         } else {
             Gap::None
         }
+    }
+
+    /// An `else`, or a comment before one.
+    fn leads_to_else(&self, i: usize) -> bool {
+        self.pieces[i..].iter().find(|p| !p.is_comment()).is_some_and(|p| p.kind == Token::Else)
     }
 
     fn comment(&mut self, i: usize) {

@@ -98,7 +98,7 @@ fn comments_stay() {
         "/* head */\n// two\nbegin { // open\n // own\n\n  $x = 1; // after\n  /* a */ $y = /* b */ 2 /* c */; // d\n // last\n} // end\n// file\n",
         "/* head */\n// two\nbegin { // open\n  // own\n\n  $x = 1; // after\n  /* a */\n  $y = /* b */ 2 /* c */; // d\n  // last\n} // end\n\n// file\n",
     );
-    gives("kprobe:f // why\n{ exit() }", "kprobe:f // why\n    {\n  exit()\n}\n");
+    gives("kprobe:f // why\n{ exit() }", "kprobe:f // why\n{\n  exit()\n}\n");
     gives(
         "kprobe:f, // a\nkprobe:g /* b */ /pid/ /* c */ { /* d */ }",
         "kprobe:f, // a\nkprobe:g /* b */ /pid/ /* c */ { /* d */\n}\n",
@@ -106,7 +106,7 @@ fn comments_stay() {
     gives("begin { f(1, // one\n 2); }", "begin {\n  f(1, // one\n      2);\n}\n");
     gives(
         "begin { if (1) { } // a\n // b\n else { } }",
-        "begin {\n  if (1) {} // a\n      // b\n      else {}\n}\n",
+        "begin {\n  if (1) {} // a\n  // b\n  else {}\n}\n",
     );
 }
 
