@@ -276,6 +276,9 @@ impl Checker<'_> {
             return None;
         }
         let ty = map.key.ty().unwrap_or(Ty::Error);
+        if firm(&key) == Firm::Yes && types::loses_sign(&key.ty, &ty) {
+            self.diags.signs_mixed(key.span);
+        }
         Some(self.convert(key, &ty))
     }
 

@@ -70,8 +70,11 @@ fn join_records(x: &Arc<[(String, Ty)]>, y: &Arc<[(String, Ty)]>) -> Option<Ty> 
     fields.map(|f| Ty::Record(f.into()))
 }
 
-/// Whether 64-bit ints of both signs meet, so that neither type holds the other.
+/// Whether 64-bit ints of both signs meet, in a tuple, too, so that neither type holds the other.
 pub fn loses_sign(a: &Ty, b: &Ty) -> bool {
+    if let (Ty::Tuple(x), Ty::Tuple(y)) = (a, b) {
+        return x.iter().zip(y.iter()).any(|(x, y)| loses_sign(x, y));
+    }
     let wide = |t: &Ty| matches!(t, Ty::Int { bits: 64, signed: false });
     wide(a) && b.signed() || wide(b) && a.signed()
 }

@@ -104,10 +104,7 @@ fn comments_stay() {
         "kprobe:f, // a\nkprobe:g /* b */ /pid/ /* c */ { /* d */\n}\n",
     );
     gives("begin { f(1, // one\n 2); }", "begin {\n  f(1, // one\n      2);\n}\n");
-    gives(
-        "begin { if (1) { } // a\n // b\n else { } }",
-        "begin {\n  if (1) {} // a\n  // b\n  else {}\n}\n",
-    );
+    gives("begin { if (1) { } // a\n // b\n else { } }", "begin {\n  if (1) {} // a\n  // b\n  else {}\n}\n");
 }
 
 #[test]
