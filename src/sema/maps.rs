@@ -380,7 +380,9 @@ impl Checker<'_> {
             return None;
         }
         let now = map.value.ty().unwrap_or(Ty::Error);
-        if how == Firm::Yes && types::loses_sign(ty, &now) {
+        // Maps keep all integers in 64 bits, but a narrow one loses nothing there.
+        let before = if value.ty.is_int() { &value.ty } else { ty };
+        if how == Firm::Yes && types::loses_sign(before, &now) {
             self.diags.signs_mixed(value.span);
         }
         Some(now)
