@@ -154,6 +154,12 @@ impl Kernel {
         self.section(module, |s| s.ty(types, id))
     }
 
+    /// The type of a variable; BTF has those of which each CPU has one.
+    pub fn variable(&self, types: &mut TypeTable, name: &str) -> Option<Ty> {
+        let (module, id) = self.find(name, &[kind::VAR])?;
+        self.section(module, |s| s.ty(types, id)).filter(|ty| *ty != Ty::Void)
+    }
+
     /// Value and enum of the first enumerator of that name.
     pub fn enumerator(&self, types: &mut TypeTable, name: &str) -> Option<(i64, EnumId)> {
         self.numbers().find_map(|module| {

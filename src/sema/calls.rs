@@ -14,7 +14,7 @@ use crate::world;
 use hir::{Expr, ExprKind, Stmt, StmtKind};
 
 /// Functions of the language that awl does not have yet.
-pub(super) const MISSING: &[&str] = &["path", "percpu_kaddr", "skboutput", "uaddr"];
+pub(super) const MISSING: &[&str] = &["skboutput"];
 
 /// Builtins that work in all probes, but say something of the probe.
 const OF_A_PROBE: &[&str] = &["ctx", "probe", "probetype"];

@@ -82,6 +82,34 @@ pub fn kernel_symbol(name: &str) -> Answer<u64> {
     }
 }
 
+/// The address of a variable of which each CPU has one, and that of the table of the CPUs' bases.
+pub fn per_cpu_symbol(name: &str) -> Answer<(u64, u64)> {
+    let (mut found, mut table, mut start, mut end) = (Vec::new(), None, None, None);
+    scan_kallsyms(|symbol| {
+        match symbol.name {
+            "__per_cpu_offset" => table = Some(symbol.addr),
+            "__per_cpu_start" => start = Some(symbol.addr),
+            "__per_cpu_end" => end = Some(symbol.addr),
+            other if other == name => found.push(symbol.addr),
+            _ => {}
+        }
+        true
+    })?;
+    let unreadable = |why: &str, hint: &str| Missing::Unreadable { why: why.into(), hint: hint.into() };
+    match (table, start, end) {
+        (Some(0), ..) => Err(unreadable(
+            "kernel addresses are hidden (kptr_restrict)",
+            "run as root, and sysctl kernel.kptr_restrict=1",
+        )),
+        (Some(table), Some(start), Some(end)) => match found.iter().find(|a| (start..end).contains(*a)) {
+            Some(&addr) => Ok((addr, table)),
+            None if found.is_empty() => Err(Missing::No),
+            None => Err(unreadable(&format!("{name} is no variable of which each CPU has one"), "")),
+        },
+        _ => Err(unreadable("this kernel does not list its variables (CONFIG_KALLSYMS_ALL)", "")),
+    }
+}
+
 /// `(module, name)` of the functions that ftrace can trace; unreadable on some kernels even for root.
 pub fn traceable_functions() -> Answer<BTreeSet<(String, String)>> {
     let text = tracefs::read(&tracefs::root()?.join("available_filter_functions"))?;

@@ -10,7 +10,7 @@ use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
 use crate::world::{
-    Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, TracepointFormat, UsdtProbe,
+    Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, PerCpu, TracepointFormat, UsdtProbe,
     UserFile, UserObject, UserSymbol, World, glob, is_glob,
 };
 use std::cell::OnceCell;
@@ -227,6 +227,10 @@ impl World for LinuxWorld {
 
     fn kernel_symbol(&self, name: &str) -> Answer<u64> {
         proc::kernel_symbol(name)
+    }
+    fn per_cpu(&self, types: &mut TypeTable, name: &str) -> Answer<PerCpu> {
+        let (addr, bases_at) = proc::per_cpu_symbol(name)?;
+        Ok(PerCpu { addr, bases_at, ty: self.kernel().and_then(|k| k.variable(types, name)) })
     }
     fn cgroup_id(&self, path: &str) -> Answer<u64> {
         proc::cgroup_id(path)

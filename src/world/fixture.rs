@@ -5,8 +5,8 @@
 
 use super::folder::Folder;
 use super::{
-    Answer, Feature, Features, FormatField, FuncSig, Loading, Missing, TracepointFormat, UsdtProbe, UserFile,
-    UserSymbol, World, glob,
+    Answer, Feature, Features, FormatField, FuncSig, Loading, Missing, PerCpu, TracepointFormat, UsdtProbe,
+    UserFile, UserSymbol, World, glob,
 };
 use crate::image::ProgType;
 use crate::isa::Helper;
@@ -356,6 +356,14 @@ impl World for FixtureWorld {
 
     fn kernel_symbol(&self, name: &str) -> Answer<u64> {
         if name == "vfs_read" { Ok(0xffff_ffff_8123_4560) } else { Err(Missing::No) }
+    }
+    fn per_cpu(&self, _: &mut TypeTable, name: &str) -> Answer<PerCpu> {
+        let ty = match name {
+            "process_counts" => Some(Ty::U64),
+            "untyped" => None,
+            _ => return Err(Missing::No),
+        };
+        Ok(PerCpu { addr: 0x2000, bases_at: 0xffff_ffff_8200_0000, ty })
     }
     fn cgroup_id(&self, path: &str) -> Answer<u64> {
         if path == "/sys/fs/cgroup" { Ok(1) } else { Err(Missing::No) }

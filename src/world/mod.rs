@@ -145,6 +145,17 @@ pub enum Loading {
     Library,
 }
 
+/// A variable of which each CPU has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PerCpu {
+    /// What is added to a CPU's base.
+    pub addr: u64,
+    /// Address of the kernel's table of bases (`__per_cpu_offset`), 8 bytes for each CPU.
+    pub bases_at: u64,
+    /// Where BTF has it.
+    pub ty: Option<Ty>,
+}
+
 /// The machine that is compiled for. Patterns are globs of `*`, `?` and classes; results are in a fixed order.
 pub trait World {
     fn arch(&self) -> &'static Arch;
@@ -242,6 +253,10 @@ pub trait World {
     // --- the rest ----------------------------------------------------------------------------------------
     /// Address of a kernel symbol.
     fn kernel_symbol(&self, name: &str) -> Answer<u64>;
+    /// A variable of which each CPU has one.
+    fn per_cpu(&self, _types: &mut TypeTable, _name: &str) -> Answer<PerCpu> {
+        Err(Missing::No)
+    }
     /// Inode number of a cgroup v2 path, which is its id.
     fn cgroup_id(&self, path: &str) -> Answer<u64>;
     /// Where headers and imports are looked for that are not beside the file that names them.

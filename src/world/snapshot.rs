@@ -7,8 +7,8 @@
 mod format;
 
 use super::{
-    Answer, Feature, Features, FuncSig, Missing, TracepointFormat, UsdtProbe, UserSymbol, World, glob,
-    is_glob,
+    Answer, Feature, Features, FuncSig, Missing, PerCpu, TracepointFormat, UsdtProbe, UserSymbol, World,
+    glob, is_glob,
 };
 use crate::btf::{Btf, Kernel, ModuleSource};
 use crate::image::ProgType;
@@ -248,6 +248,9 @@ impl World for SnapshotWorld {
     }
     fn kernel_symbol(&self, _name: &str) -> Answer<u64> {
         not_saved("addresses of kernel symbols", "they change with each boot: compile on the machine itself")
+    }
+    fn per_cpu(&self, _types: &mut TypeTable, name: &str) -> Answer<PerCpu> {
+        self.kernel_symbol(name).map(|addr| PerCpu { addr, bases_at: 0, ty: None })
     }
     fn cgroup_id(&self, _path: &str) -> Answer<u64> {
         not_saved("cgroups", "compile on the machine itself, or compare with the number")

@@ -7,7 +7,7 @@ use crate::lang::probes::{Ctx, Provider};
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
 use crate::ty::{Space, Ty};
-use crate::world::{self, Loading, Missing, UserFile};
+use crate::world::{self, Loading, Missing, PerCpu, UserFile};
 
 /// Probes in a process's code.
 const USER: &[Provider] = &[Provider::Uprobe, Provider::Uretprobe, Provider::Usdt];
@@ -98,6 +98,14 @@ pub static ROWS: &[Builtin] = &[
         lower::kaddr,
         "Address of a kernel symbol, found when the script is compiled.",
         "begin { printf(\"%p\\n\", kaddr(\"vfs_read\")); }",
+    ),
+    Builtin::func(
+        "percpu_kaddr",
+        &[Param::required("symbol", ParamKind::Text), Param::optional("cpu", ParamKind::Int)],
+        Ret::Check(per_cpu_address),
+        lower::percpu_kaddr,
+        "Pointer to a CPU's own copy of a kernel variable, of this CPU unless another is named; null where there is no such CPU. It points to what BTF says of the variable, else to a uint64.",
+        "begin { printf(\"%d\\n\", *percpu_kaddr(\"process_counts\", 0)); }",
     ),
     Builtin {
         name: "uaddr",
@@ -200,6 +208,30 @@ fn kernel_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         Ok(addr) => (Ty::U64, CallData::Const(Const::Int(addr as i64))),
         Err(Missing::No) => failed(cx, arg.span, format!("the kernel has no symbol {name}")),
         Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, format!("kernel symbols: {why}")),
+    }
+}
+
+fn per_cpu_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let arg = cx.arg(0);
+    let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    if cx.n_args() > 1 {
+        cx.coerce(1, Ty::U64);
+    }
+    if cx.config().for_object {
+        let message =
+            "addresses of kernel variables change with each boot, so that an object cannot have them";
+        return failed(cx, arg.span, message.into());
+    }
+    let mut types = std::mem::take(cx.types());
+    let found = cx.world().per_cpu(&mut types, &name);
+    *cx.types() = types;
+    match found {
+        Ok(PerCpu { addr, bases_at, ty }) => {
+            let data = CallData::Ints(vec![addr as i64, bases_at as i64]);
+            (Ty::ptr(ty.unwrap_or(Ty::U64), Space::Kernel), data)
+        }
+        Err(Missing::No) => failed(cx, arg.span, format!("the kernel has no symbol {name}")),
+        Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, why),
     }
 }
 

@@ -2,10 +2,10 @@
 
 use super::{folded, number};
 use crate::image::wire::globals;
-use crate::ir::{BinOp, Kind, Size, Value};
+use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::isa::Helper;
 use crate::lang::sig::CallData;
-use crate::lang::traits::{LowerCx, Operand};
+use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 
 pub fn of_file(_: &mut dyn LowerCx) -> Operand {
     folded("what is asked of the probed file")
@@ -84,6 +84,36 @@ pub fn uaddr(cx: &mut dyn LowerCx) -> Operand {
 
 pub fn kaddr(_: &mut dyn LowerCx) -> Operand {
     folded("kaddr")
+}
+
+/// A CPU's base is in the kernel's table; what lies there is the sum of it and of the symbol's address.
+pub fn percpu_kaddr(cx: &mut dyn LowerCx) -> Operand {
+    let CallData::Ints(at) = cx.data() else { crate::bug!("percpu_kaddr() without its addresses") };
+    let cpu = match cx.n_args() {
+        1 => cx.b().call(Helper::GET_SMP_PROCESSOR_ID, &[]),
+        _ => number(cx, 1),
+    };
+    let n_cpus = cx.world().n_cpus();
+    let (some, join) = (cx.b().new_block(), cx.b().new_block());
+    let found = cx.b().block_param(join, Kind::Int);
+    let (limit, null) = (cx.b().iconst(n_cpus.into()), cx.b().iconst(0));
+    let none = cx.b().new_block();
+    cx.b().branch(Cc::Ult, cpu, limit, some, none);
+    cx.b().enter(none);
+    cx.b().jump(join, vec![null]);
+    cx.b().enter(some);
+    let offset = cx.b().bin_imm(BinOp::Shl, cpu, 3);
+    let table = cx.b().iconst(at[1]);
+    let entry = cx.b().bin(BinOp::Add, table, offset);
+    let base = cx.temp(8, "base of a CPU");
+    let len = cx.b().iconst(8);
+    cx.read(ReadSpace::Kernel, base, entry, len, 8);
+    let base = cx.b().load(Size::B8, base, 0);
+    let symbol = cx.b().iconst(at[0]);
+    let sum = cx.b().bin(BinOp::Add, base, symbol);
+    cx.b().jump(join, vec![sum]);
+    cx.b().enter(join);
+    Operand::Val(cx.b().retype(found, Kind::Kernel))
 }
 
 pub fn ksym(cx: &mut dyn LowerCx) -> Operand {
