@@ -9,15 +9,27 @@ use super::defines::Tag;
 use super::files;
 use crate::base::{Diag, Diags, Origin, Source, SourceMap, Span, codes};
 use crate::lang::library;
-use crate::syntax::ast::{Import, Item, Script};
+use crate::syntax::ast::{Import, Item, Script, Stmt, StmtKind};
 use crate::syntax::parse::parse;
-use crate::syntax::visit::VisitorMut;
+use crate::syntax::visit::{self, Visitor, VisitorMut};
 use crate::world::{Missing, World};
 use std::collections::BTreeSet;
 
 /// Imports inside one another, and files, at most.
 const NESTED_MAX: usize = 32;
 const FILES_MAX: usize = 500;
+
+/// The imports among the statements of an item.
+struct Statements(Vec<Import>);
+
+impl Visitor for Statements {
+    fn stmt(&mut self, s: &Stmt) {
+        if let StmtKind::Import(i) = &s.kind {
+            self.0.push(i.clone());
+        }
+        visit::walk_stmt(self, s);
+    }
+}
 
 /// Reads what a script imports.
 pub struct Loader<'a, 'w> {
@@ -47,7 +59,13 @@ impl<'a, 'w> Loader<'a, 'w> {
                 Item::Config(c) if self.n_open > 0 => {
                     self.bad(c.span, "an imported script has no config block of its own".into());
                 }
-                other => own.push(other),
+                other => {
+                    // An import among statements counts for the whole script, too.
+                    let mut inside = Statements(Vec::new());
+                    inside.item(&other);
+                    inside.0.iter().for_each(|i| self.import(i, out));
+                    own.push(other);
+                }
             }
         }
         out.extend(own);

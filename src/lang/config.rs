@@ -94,13 +94,19 @@ pub enum Use {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unstable {
     pub dw_ustack: Use,
+    pub import_statement: Use,
     pub tseries: Use,
     pub typeinfo: Use,
 }
 
 impl Default for Unstable {
     fn default() -> Self {
-        Unstable { dw_ustack: Use::Warned, tseries: Use::Warned, typeinfo: Use::Refused }
+        Unstable {
+            dw_ustack: Use::Warned,
+            import_statement: Use::Refused,
+            tseries: Use::Warned,
+            typeinfo: Use::Refused,
+        }
     }
 }
 
@@ -361,6 +367,15 @@ pub static SETTINGS: &[Setting] = &[
         get: |c| Const::Str(use_word(c.unstable.dw_ustack).into()),
     },
     Setting {
+        name: "unstable_import_statement",
+        renamed: &[],
+        default: "error",
+        values: UNSTABLE,
+        doc: "Whether import can be a statement; the file counts for the whole script all the same.",
+        set: |c, v| use_of(v).map(|u| c.unstable.import_statement = u).is_some(),
+        get: |c| Const::Str(use_word(c.unstable.import_statement).into()),
+    },
+    Setting {
         name: "unstable_tseries",
         renamed: &[],
         default: "warn",
@@ -388,7 +403,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "max_type_res_iterations",
     "unstable_addr",
     "unstable_import",
-    "unstable_import_statement",
     "unstable_macro",
     "unstable_map_decl",
 ];

@@ -3,6 +3,7 @@
 use crate::base::codes;
 use crate::base::diag::{Diag, Diags, nearest};
 use crate::base::{Severity, Span};
+use crate::lang::config::Use;
 use std::collections::BTreeSet;
 
 impl Diags {
@@ -75,9 +76,15 @@ impl Diags {
         self.push(d);
     }
 
-    pub fn misplaced_import(&mut self, span: Span) {
-        let d = Diag::error(&codes::ORDER, span, "imports stand outside of probes, before them");
-        self.push(d.hint("move it to the start of the script"));
+    pub fn import_statement(&mut self, span: Span, used: Use) {
+        let message = "import as a statement is unstable: it may still change";
+        let d = match used {
+            Use::Allowed => return,
+            Use::Warned => Diag::warning(&codes::UNSTABLE_WARNING, span, message),
+            Use::Refused => Diag::error(&codes::UNSTABLE, span, message),
+        };
+        let hint = "move it to the start of the script, or set unstable_import_statement = enable in the config block";
+        self.push(d.hint(hint));
     }
 
     pub fn redeclared(&mut self, span: Span, what: &str, before: Span) {

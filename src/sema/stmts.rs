@@ -87,7 +87,8 @@ impl Checker<'_> {
                 None => value.as_ref().map(|e| self.returned(e)),
             })),
             S::Import(i) => {
-                self.diags.misplaced_import(i.span);
+                // The file is here already: expansion has read it.
+                self.diags.import_statement(i.span, self.config.unstable.import_statement);
                 None
             }
             S::Block(b) => Some(StmtKind::Block(self.block(b))),
