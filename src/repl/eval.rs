@@ -32,7 +32,8 @@ struct Shape {
 }
 
 /// Builtins that are about the process at hand.
-const ABOUT_SELF: &[&str] = &["curtask", "comm", "pid", "tid", "uid", "gid", "username", "cgroup", "ustack"];
+const ABOUT_SELF: &[&str] =
+    &["curtask", "comm", "pid", "tid", "uid", "gid", "username", "cgroup", "ustack", "dw_ustack"];
 
 impl Repl {
     /// Shows an expression.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::session::{Awl, READY, call_getppid, on_getppid};
+use crate::session::{Awl, Home, READY, call_getppid, on_getppid};
 use crate::{Needs, Test};
 
 pub const TESTS: &[Test] = &[
@@ -17,6 +17,7 @@ pub const TESTS: &[Test] = &[
     ("flood", Needs::Root, flood),
     ("mistakes", Needs::Root, mistakes),
     ("cost", Needs::Root, cost),
+    ("unwound-stacks", Needs::Root, unwound),
     ("help-of-commands", Needs::Nothing, help),
 ];
 
@@ -29,6 +30,25 @@ fn output() {
     awl.sees("w=48");
     awl.sees("w=48");
     awl.answers("00", "201 : int64");
+    assert_eq!(awl.leaves(), 0);
+}
+
+fn unwound() {
+    let mut awl = Awl::start();
+    awl.answers(&format!("{} {{ @n = max(len(dw_ustack)) }}", on_getppid()), "E0325");
+    assert_eq!(awl.leaves(), 0);
+    let mut awl = Awl::with(&["--dwarf-pid", &std::process::id().to_string()], Home::new());
+    awl.answers("config = { unstable_dw_ustack = enable }", READY);
+    // One after the other, so that the second uses the tables of the first.
+    for (name, clause) in [("n", 1), ("m", 2)] {
+        awl.answers(
+            &format!("{} {{ @{name} = max(len(dw_ustack)) }}", on_getppid()),
+            &format!("{clause}: tracepoint"),
+        );
+        call_getppid(3);
+        let n = awl.answers(&format!("@{name}"), &format!("@{name}: (\\d+) : "));
+        assert!(n.parse::<u64>().is_ok_and(|n| n > 4), "{n}");
+    }
     assert_eq!(awl.leaves(), 0);
 }
 
