@@ -15,7 +15,7 @@ use crate::isa::Helper;
 use crate::isa::limits::STACK_BYTES_MAX;
 use crate::lang::probes::{Ctx, UserRegs};
 use crate::lang::traits::Operand;
-use crate::ty::{StackTy, Ty};
+use crate::ty::{StackTy, StructKind, Ty};
 
 /// In the memory of an unwinding: registers of the frame at hand, whether its address is that of an instruction (1)
 /// or the one behind a call (0), frames so far, how it ended, the range that was found last; then the frames, as the
@@ -100,7 +100,8 @@ impl Fx<'_, '_> {
             let at = self.b.slot_addr(record);
             self.b.store(Size::B8, at, STATE_AT, state);
             self.b.store(Size::B8, at, PROCESS_AT, process);
-            let n = self.b.iconst(i64::from(limit) - 1);
+            // A return address that another probe has put its own in the place of takes a round more.
+            let n = self.b.iconst(2 * i64::from(limit));
             let step = self.b.ins(Op::FuncAddr(step), Kind::Func);
             let flags = self.b.iconst(0);
             self.b.call(Helper::LOOP, &[n, step, at, flags]);
@@ -201,19 +202,25 @@ impl Mx<'_> {
             return known;
         }
         let (rows, globals) = (self.own_map(Role::UnwindRows), self.own_map(Role::Globals));
+        let returns = self.return_instances();
         let mut b = Builder::new(format!("unwind_step{limit}"), &[Kind::Int, Kind::MapValue], span);
-        let (i, record) = (b.param(0), b.param(1));
+        let record = b.param(1);
         let pointer = |b: &mut Builder, at: i32| {
             b.ins(Op::Load { size: Size::B8, sext: false, addr: record, off: Off::Imm(at) }, Kind::MapValue)
         };
         let (state, process) = (pointer(&mut b, STATE_AT), pointer(&mut b, PROCESS_AT));
-        let (stop, end) = (b.new_block(), b.new_block());
+        let (stop, end, unmapped) = (b.new_block(), b.new_block(), b.new_block());
         let code = b.block_param(end, Kind::Int);
         let word = b.stack_slot(8, "word");
         let zero_at = b.map_value(globals, globals::ZERO);
         let unknown_zero = b.load(Size::B8, zero_at, 0);
-        let mut step = Step { b, state, process, rows, stop, end, word, unknown_zero };
-        step.build(i, limit);
+        let mut step = Step { b, state, process, rows, stop, end, unmapped, word, unknown_zero };
+        step.build(limit);
+        step.b.enter(unmapped);
+        match returns {
+            Some(returns) => step.restore_return(&returns, limit),
+            None => step.cut(Cut::Code),
+        }
         step.b.enter(end);
         step.b.store(Size::B8, state, state::END, code);
         step.b.jump(stop, Vec::new());
@@ -223,6 +230,37 @@ impl Mx<'_> {
         let func = self.funcs.push(step.b.finish());
         self.unwind_steps.insert(limit, func);
         func
+    }
+}
+
+/// Where the kernel keeps the return addresses that return probes have taken, as offsets in bytes: of the list in a
+/// task, and in its entries (kernel/events/uprobes.c).
+struct Returns {
+    of_task: i64,
+    first: i64,
+    /// Where the return address was.
+    stack: i64,
+    address: i64,
+    next: i64,
+}
+
+/// Return probes that are under way in a task, at most (`MAX_URETPROBE_DEPTH`).
+const RETURNS_MAX: i64 = 64;
+
+impl Mx<'_> {
+    /// `None` where the kernel has no such probes, or keeps them otherwise.
+    fn return_instances(&mut self) -> Option<Returns> {
+        let mut offset = |strukt: &str, name: &str| {
+            let id = self.world.strukt(&mut self.types, Some(StructKind::Struct), strukt)?;
+            Some(i64::from(self.member_named(id, name)?.offset_bits / 8))
+        };
+        Some(Returns {
+            of_task: offset("task_struct", "utask")?,
+            first: offset("uprobe_task", "return_instances")?,
+            stack: offset("return_instance", "stack")?,
+            address: offset("return_instance", "orig_ret_vaddr")?,
+            next: offset("return_instance", "next")?,
+        })
     }
 }
 
@@ -236,6 +274,8 @@ struct Step {
     stop: Block,
     /// The same, with the reason as its parameter.
     end: Block,
+    /// For an address that lies in no range.
+    unmapped: Block,
     word: crate::ir::Slot,
     /// 0, which the verifier does not know.
     unknown_zero: Value,
@@ -248,7 +288,11 @@ struct Found {
 }
 
 impl Step {
-    fn build(&mut self, i: Value, limit: u32) {
+    fn build(&mut self, limit: u32) {
+        let (n, most) = (self.reg(state::N_FRAMES), self.b.iconst(limit.into()));
+        let (on, stop) = (self.b.new_block(), self.stop);
+        self.b.branch(Cc::Ult, n, most, on, stop);
+        self.b.enter(on);
         let found = self.find_row();
         let number = self.b.bin_imm(BinOp::Lshr, found.row, row::NUMBER_SHIFT.into());
         let number = self.b.bin_imm(BinOp::And, number, row::NUMBER_MASK);
@@ -311,11 +355,11 @@ impl Step {
         self.b.jump(found_all, vec![ip, cfa, next_bp, not_exact]);
 
         self.b.enter(found_all);
-        self.keep(i, limit, [new_ip, new_sp, new_bp, is_exact]);
+        self.keep(n, limit, [new_ip, new_sp, new_bp, is_exact]);
     }
 
-    /// The next frame's registers, and the frame.
-    fn keep(&mut self, i: Value, limit: u32, [ip, sp, bp, is_exact]: [Value; 4]) {
+    /// The next frame's registers, and the frame behind `n` others.
+    fn keep(&mut self, n: Value, limit: u32, [ip, sp, bp, is_exact]: [Value; 4]) {
         // Where a thread starts there is nothing to return to.
         let (zero, on, stop) = (self.b.iconst(0), self.b.new_block(), self.stop);
         self.b.branch(Cc::Eq, ip, zero, stop, on);
@@ -324,7 +368,6 @@ impl Step {
         for (at, v) in [(state::IP, ip), (state::SP, sp), (state::BP, bp), (state::IS_EXACT, is_exact)] {
             self.b.store(Size::B8, state, at, v);
         }
-        let n = self.b.add_imm(i, 1);
         let n = self.b.umin(n, limit - 1);
         let at = self.b.bin_imm(BinOp::Shl, n, 3);
         let at = self.b.bin(BinOp::Add, state, at);
@@ -373,7 +416,11 @@ impl Step {
         self.b.enter(lost);
         self.cut(Cut::Code);
         self.b.switch_to(here);
-        self.unless_first(after);
+        let (zero, on, first) = (self.b.iconst(0), self.b.new_block(), self.b.new_block());
+        self.b.branch(Cc::Ne, after, zero, on, first);
+        self.b.enter(first);
+        self.cut(Cut::Code);
+        self.b.enter(on);
         Found { ip, row }
     }
 
@@ -403,14 +450,13 @@ impl Step {
             let start = s.b.load(Size::B8, at, range::START as i32);
             s.b.branch(Cc::Ugt, start, look, above, not_above);
         });
-        self.unless_first(after);
+        let (zero, below, unmapped) = (self.b.iconst(0), self.b.new_block(), self.unmapped);
+        self.b.branch(Cc::Ne, after, zero, below, unmapped);
+        self.b.enter(below);
         let index = self.b.add_imm(after, -1);
         let at = self.range_at(index);
-        let (end, inside, outside) =
-            (self.b.load(Size::B8, at, range::END as i32), self.b.new_block(), self.b.new_block());
-        self.b.branch(Cc::Ult, look, end, inside, outside);
-        self.b.enter(outside);
-        self.cut(Cut::Code);
+        let (end, inside) = (self.b.load(Size::B8, at, range::END as i32), self.b.new_block());
+        self.b.branch(Cc::Ult, look, end, inside, unmapped);
         self.b.enter(inside);
         let state = self.state;
         self.b.store(Size::B8, state, state::RANGE, index);
@@ -480,13 +526,71 @@ impl Step {
         self.b.bin(BinOp::Add, v, self.unknown_zero)
     }
 
-    /// Ends the unwinding where a search found all elements above.
-    fn unless_first(&mut self, index: Value) {
-        let (zero, on, first) = (self.b.iconst(0), self.b.new_block(), self.b.new_block());
-        self.b.branch(Cc::Ne, index, zero, on, first);
-        self.b.enter(first);
+    /// Where a return probe has put an address of its own in the place of the frame's: takes back what was there, and
+    /// goes on with it in the next round.
+    fn restore_return(&mut self, returns: &Returns, limit: u32) {
+        let (ip, sp) = (self.reg(state::IP), self.reg(state::SP));
+        let slot = self.b.add_imm(sp, -WORD_BYTES);
+        let task = self.b.call_kind(Helper::GET_CURRENT_TASK, &[], Kind::Kernel);
+        let of_task = self.read_kernel(task, returns.of_task);
+        self.unless_null(of_task);
+        let first = self.read_kernel(of_task, returns.first);
+        let (round, entry) = (self.b.var(Kind::Int), self.b.var(Kind::Int));
+        let zero = self.b.iconst(0);
+        self.b.set(round, zero);
+        self.b.set(entry, first);
+        let [head, more, here, found, next] = std::array::from_fn(|_| self.b.new_block());
+        let none = self.b.new_block();
+        self.b.jump(head, Vec::new());
+        self.b.switch_to(head);
+        let (i, most) = (self.b.get(round), self.b.iconst(RETURNS_MAX));
+        self.b.branch(Cc::Ult, i, most, more, none);
+        self.b.enter(none);
+        self.cut(Cut::Code);
+        self.b.enter(more);
+        self.b.checkpoint();
+        let at = self.b.get(entry);
+        self.unless_null(at);
+        let (stack, address) = (self.read_kernel(at, returns.stack), self.read_kernel(at, returns.address));
+        self.b.branch(Cc::Eq, stack, slot, here, next);
+        self.b.enter(here);
+        // Of several on one call, the first has what was there.
+        self.b.branch(Cc::Ne, address, ip, found, next);
+        self.b.enter(next);
+        let following = self.read_kernel(at, returns.next);
+        self.b.set(entry, following);
+        let i = self.b.add_imm(i, 1);
+        self.b.set(round, i);
+        self.b.jump(head, Vec::new());
+        self.b.seal(head);
+        self.b.enter(found);
+        let (state, n) = (self.state, self.reg(state::N_FRAMES));
+        self.b.store(Size::B8, state, state::IP, address);
+        let n = self.b.umin(n, limit);
+        let at = self.b.bin_imm(BinOp::Shl, n, 3);
+        let at = self.b.bin(BinOp::Add, state, at);
+        self.b.store(Size::B8, at, state::FRAMES, address);
+        let zero = self.b.iconst(0);
+        self.b.ret(zero);
+    }
+
+    fn unless_null(&mut self, v: Value) {
+        let (zero, on, null) = (self.b.iconst(0), self.b.new_block(), self.b.new_block());
+        self.b.branch(Cc::Ne, v, zero, on, null);
+        self.b.enter(null);
         self.cut(Cut::Code);
         self.b.enter(on);
+    }
+
+    /// A word of the kernel's memory.
+    fn read_kernel(&mut self, at: Value, off: i64) -> Value {
+        let at = self.b.add_imm(at, off);
+        let (word, len) = (self.b.slot_addr(self.word), self.b.iconst(WORD_BYTES));
+        let at = self.b.retype(at, Kind::Kernel);
+        // What cannot be read is 0.
+        self.b.call(Helper::PROBE_READ_KERNEL, &[word, len, at]);
+        let word = self.b.slot_addr(self.word);
+        self.b.load(Size::B8, word, 0)
     }
 
     /// The frame pointer of the caller.
