@@ -38,6 +38,7 @@ mod stmts;
 mod tests;
 pub mod types;
 mod typexpr;
+mod unroll;
 mod uses;
 
 use crate::base::codes;

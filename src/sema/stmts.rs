@@ -6,17 +6,12 @@
 use super::convert::{error, int};
 use super::exprs::update_op;
 use super::guards::{self, Guard};
-use super::{Checker, convert, hir};
+use super::{Checker, hir};
 use crate::base::{Diag, Span, codes};
 use crate::lang::sig::Effect;
 use crate::syntax::ast::{self, Else, ForOver, StmtKind as S};
 use crate::ty::Ty;
 use hir::{Block, Expr, ExprKind, Stmt, StmtKind};
-
-/// Repetitions of `unroll`, at most.
-const UNROLL_MAX: i64 = 100;
-/// Repetitions of `unroll`s inside one another: more make a program longer than the kernel takes.
-const UNROLLED_MAX: i64 = 10_000;
 
 impl Checker<'_> {
     /// A block as a statement: its last expression is one too.
@@ -424,40 +419,6 @@ impl Checker<'_> {
         let body = self.loop_body(body);
         self.body.close();
         ty.map(|_| StmtKind::ForMap { local, map, body })
-    }
-
-    fn unroll(&mut self, count: &ast::Expr, body: &ast::Block, out: &mut Vec<Stmt>) {
-        let n = self.expr(count);
-        let span = count.span.to(body.span);
-        let n = match convert::as_int(&n) {
-            Some(n) if (1..=UNROLL_MAX).contains(&n) => n,
-            Some(n) => {
-                let message = format!("unroll repeats 1 to {UNROLL_MAX} times, not {n}");
-                self.diags.bad_argument(count.span, message);
-                1
-            }
-            None => {
-                if !n.ty.is_error() {
-                    self.diags.not_constant(count.span, "unroll takes a literal");
-                }
-                1
-            }
-        };
-        let n_before = self.body.n_unrolled;
-        self.body.n_unrolled = n_before.saturating_mul(n);
-        if self.body.n_unrolled > UNROLLED_MAX && n_before <= UNROLLED_MAX {
-            let message = format!("unrolled more than {UNROLLED_MAX} times in all");
-            self.diags.bad_argument(count.span, message);
-        }
-        let block = self.block(body);
-        let is_too_much = self.body.n_unrolled > UNROLLED_MAX;
-        self.body.n_unrolled = n_before;
-        if is_too_much {
-            return;
-        }
-        for _ in 0..n {
-            out.push(Stmt { kind: StmtKind::Block(block.clone()), span });
-        }
     }
 
     /// `{ …; e }` as a value: just that of `e` where the statements before it do nothing.
