@@ -86,6 +86,9 @@ impl Checker<'_> {
                 let back = self.negative(r, op_span);
                 return self.pointer_plus(l, back, span);
             }
+            (Ty::Ptr { to: a, .. }, Ty::Ptr { to: b, .. }, Arith::Sub) if a == b => {
+                return self.pointer_distance(l, r, op_span, span);
+            }
             _ => {}
         }
         let (Some(l), Some(r)) = (self.number(l, op, op_span), self.number(r, op, op_span)) else {
@@ -112,6 +115,20 @@ impl Checker<'_> {
             return int(v, ty, span);
         }
         Expr { kind: ExprKind::Arith { op: arith, l: Box::new(l), r: Box::new(r) }, ty, span }
+    }
+
+    /// How many elements lie between two pointers of one type, as in C.
+    fn pointer_distance(&mut self, l: Expr, r: Expr, op_span: Span, span: Span) -> Expr {
+        let elem_bytes = match &l.ty {
+            Ty::Ptr { to, .. } => to.size(&self.types).max(1),
+            _ => 1,
+        };
+        let (l, r) = (self.convert(l, &Ty::I64), self.convert(r, &Ty::I64));
+        let bytes = self.arith(Arith::Sub, BinOp::Sub, op_span, l, r, span);
+        match elem_bytes {
+            1 => bytes,
+            n => self.arith(Arith::Div, BinOp::Div, op_span, bytes, int(n.into(), Ty::I64, span), span),
+        }
     }
 
     /// An operand of arithmetic as an integer, or `None` after a report.
