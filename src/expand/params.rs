@@ -52,6 +52,11 @@ impl VisitorMut for Replacer<'_> {
                 let text = self.param(*n, span).unwrap_or("0");
                 *e = value_of(text, span);
             }
+            ExprKind::Binary { op: op @ (BinOp::Eq | BinOp::Ne), l, r, .. }
+                if self.is_text_and_zero(l, r) =>
+            {
+                e.kind = ExprKind::Bool(*op == BinOp::Ne);
+            }
             ExprKind::PositionalCount => e.kind = ExprKind::Int(self.args.len() as u64),
             ExprKind::Call { name, args } if name.name == "str" => {
                 if let Some(Arg::Expr(first)) = args.first_mut()
@@ -75,6 +80,17 @@ impl Replacer<'_> {
             self.diags.push(Diag::warning(&codes::PARAMETER, span, message));
         }
         found.map(String::as_str)
+    }
+
+    /// `$1 == 0` asks whether the parameter is given, also where it is no number.
+    fn is_text_and_zero(&self, l: &Expr, r: &Expr) -> bool {
+        match (&l.kind, &r.kind) {
+            (ExprKind::Positional(n), ExprKind::Int(0)) | (ExprKind::Int(0), ExprKind::Positional(n)) => {
+                let given = (*n as usize).checked_sub(1).and_then(|i| self.args.get(i));
+                given.is_some_and(|text| matches!(value_of(text, l.span).kind, ExprKind::Str(_)))
+            }
+            _ => false,
+        }
     }
 
     /// The bytes of `$1` or `$1 + 2` inside `str()`.
