@@ -111,16 +111,27 @@ fn way_out(sources: &SourceMap, mut at: Span) -> Vec<(Span, String)> {
 /// The candidate nearest to `name` by edit distance, if it is near enough to be meant.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let n = name.chars().count();
-    let limit = (n / 3).max(1);
-    // Short names are all near to each other: only those of the same letters are meant.
-    let is_meant = |c: &&str| n >= 3 || letters(name) == letters(c);
-    candidates
-        .into_iter()
-        .filter(is_meant)
-        .map(|c| (edit_distance(name, c), !is_part(name, c), c))
-        .filter(|&(d, _, c)| d <= limit && c != name)
-        .min()
-        .map(|(.., c)| c)
+    let wanted = folded(name);
+    let letters_wanted = letters(name);
+    let mut rows = Rows::default();
+    // What is not as near as the best so far is given up early: candidates may be all functions of a kernel.
+    let mut limit = (n / 3).max(1);
+    let mut best = None;
+    for c in candidates {
+        // Short names are all near to each other: only those of the same letters are meant.
+        if c == name || n < 3 && letters(c) != letters_wanted {
+            continue;
+        }
+        let Some(d) = rows.distance(&wanted, c, limit) else { continue };
+        limit = d;
+        let found = (d, !is_part(name, c), c);
+        best = Some(best.map_or(found, |b: (usize, bool, &str)| b.min(found)));
+    }
+    best.map(|(.., c)| c)
+}
+
+fn folded(name: &str) -> Vec<char> {
+    name.chars().flat_map(char::to_lowercase).collect()
 }
 
 /// The letters of a name in their order of the alphabet.
@@ -137,29 +148,56 @@ fn is_part(a: &str, b: &str) -> bool {
     short.chars().all(|c| rest.any(|r| r == c))
 }
 
-/// Optimal string alignment distance, case-insensitive.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.to_lowercase().chars().collect();
-    let b: Vec<char> = b.to_lowercase().chars().collect();
-    if a.len().abs_diff(b.len()) > 8 {
-        return usize::MAX;
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let cost = usize::from(a[i - 1] != b[j - 1]);
-            let mut d = (rows[i - 1][j] + 1).min(rows[i][j - 1] + 1).min(rows[i - 1][j - 1] + cost);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                d = d.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = d;
+/// Room for distances, used again for each candidate.
+#[derive(Default)]
+struct Rows {
+    b: Vec<char>,
+    rows: [Vec<usize>; 3],
+}
+
+impl Rows {
+    /// Optimal string alignment distance to `b`, case-insensitive, if it is `limit` at most.
+    fn distance(&mut self, a: &[char], b: &str, limit: usize) -> Option<usize> {
+        // Cheap bounds first: lengths, then letters that only one of both has.
+        if a.len() > b.len() + limit {
+            return None;
         }
+        self.b.clear();
+        self.b.extend(b.chars().flat_map(char::to_lowercase));
+        let b = &self.b;
+        if a.len().abs_diff(b.len()) > limit || lacking(a, b) > limit || lacking(b, a) > limit {
+            return None;
+        }
+        let [before, last, now] = &mut self.rows;
+        last.clear();
+        last.extend(0..=b.len());
+        for i in 1..=a.len() {
+            now.clear();
+            now.push(i);
+            for j in 1..=b.len() {
+                let cost = usize::from(a[i - 1] != b[j - 1]);
+                let mut d = (last[j] + 1).min(now[j - 1] + 1).min(last[j - 1] + cost);
+                if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                    d = d.min(before[j - 2] + 1);
+                }
+                now.push(d);
+            }
+            // A swap reaches over one row.
+            if now.iter().chain(last.iter()).all(|&d| d > limit) {
+                return None;
+            }
+            std::mem::swap(before, last);
+            std::mem::swap(last, now);
+        }
+        Some(last[b.len()]).filter(|&d| d <= limit)
     }
-    rows[a.len()][b.len()]
+}
+
+/// How many letters of `a` are not in `b`, each counted as often as it is there.
+fn lacking(a: &[char], b: &[char]) -> usize {
+    let mut counts = [0i32; 64];
+    let slot = |c: &char| *c as usize % 64;
+    b.iter().for_each(|c| counts[slot(c)] += 1);
+    a.iter().for_each(|c| counts[slot(c)] -= 1);
+    counts.iter().filter(|n| **n < 0).map(|n| n.unsigned_abs() as usize).sum()
 }
