@@ -10,6 +10,7 @@ use crate::image::{Attach, When};
 use crate::sys::bpf::{self, Edge};
 use crate::sys::kretprobe::ReturnEvent;
 use crate::sys::perf::{self, Scope, Source};
+use crate::sys::proc;
 use crate::world::{Feature, World};
 
 /// From so many functions on, one link is worth that it is all or nothing.
@@ -69,7 +70,30 @@ pub fn attach(
     }
     let pmu = pmu()?;
     let config = if when == When::Return { pmu.return_bit } else { 0 };
-    start(program, &Source::Dynamic { pmu: pmu.ty, config, name: &name, offset })
+    match start(program, &Source::Dynamic { pmu: pmu.ty, config, name: &name, offset }) {
+        Err(e) if e.errno == libc::EADDRNOTAVAIL && offset == 0 => at_all(program, module, func, when, e),
+        done => done,
+    }
+}
+
+/// Functions of one name, of which newer kernels do not choose one: all of them.
+fn at_all(
+    program: BorrowedFd,
+    module: &str,
+    func: &str,
+    when: When,
+    ambiguous: AttachError,
+) -> Result<Vec<Link>, AttachError> {
+    let module = if module == "vmlinux" { "" } else { module };
+    let Ok(addrs) = proc::function_addresses(module, func) else { return Err(ambiguous) };
+    if addrs.is_empty() {
+        return Err(ambiguous);
+    }
+    let mut links = Vec::new();
+    for addr in addrs {
+        links.extend(attach_addr(program, addr, when)?);
+    }
+    Ok(links)
 }
 
 /// By an event of tracefs, which sees more tasks at a time; `None` where there is none to be had.

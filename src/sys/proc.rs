@@ -166,6 +166,19 @@ pub fn kernel_functions_named(name: &str, module: &dyn Fn(&str) -> bool) -> Answ
     Ok(found.into_iter().collect())
 }
 
+/// Where the functions of that name stand; the module is empty for the kernel itself.
+pub fn function_addresses(module: &str, name: &str) -> Answer<Vec<u64>> {
+    let mut found = BTreeSet::new();
+    scan_kallsyms(|s| {
+        if s.name == name && s.module == module && matches!(s.class, b't' | b'T' | b'w' | b'W') && s.addr != 0
+        {
+            found.insert(s.addr);
+        }
+        true
+    })?;
+    Ok(found.into_iter().collect())
+}
+
 /// Pieces of functions and padding, which no pattern means.
 fn is_odd(name: &str) -> bool {
     name.contains(".cold") || name.contains(".part.") || name.contains(".isra.") || name.starts_with("__pfx_")
