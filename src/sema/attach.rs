@@ -65,16 +65,12 @@ type Found = Vec<(Provider, Vec<Point>, bool)>;
 
 fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
     let uses = uses::of(clause);
-    let n_before = cx.diags.list.len();
     let mut resolved = Vec::new();
     let mut provider = Provider::Begin;
-    // What a body says of its maps holds even if its probe may be, and is, left out.
-    let mut may_lack_all = false;
     for choice in clause.points.chunk_by(|_, next| next.want == Want::Instead) {
         let Some((kind, points)) = choose(cx, choice, &uses) else { continue };
         provider = kind;
         let is_optional = choice.iter().any(|p| p.want == Want::Optional);
-        may_lack_all |= is_optional;
         let names = points.iter().map(|p| p.attach.name());
         if is_optional {
             cx.optional.0.extend(names);
@@ -83,13 +79,9 @@ fn of_clause(cx: &mut Checker<'_>, clause: &ast::Probe) -> Found {
         }
         resolved.extend(points.into_iter().map(|p| (kind, p)));
     }
-    let failed = cx.diags.list[n_before..].iter().any(|d| d.severity == crate::base::Severity::Error);
     if resolved.is_empty() {
-        return if failed || may_lack_all || clause.points.is_empty() {
-            vec![(provider, Vec::new(), true)]
-        } else {
-            Vec::new()
-        };
+        // What a body says of its maps holds even if its probe may be, and is, left out.
+        return vec![(provider, Vec::new(), true)];
     }
     let mut groups: Vec<(Provider, ProgType, Ctx, Vec<Point>)> = Vec::new();
     for (kind, point) in resolved {

@@ -12,7 +12,7 @@ use crate::lang::builtins::{self, numbered};
 use crate::lang::library;
 use crate::lang::probes::{Ctx, row};
 use crate::syntax::ast::{self, ExprKind as A, Fix, IncDec, UnOp};
-use crate::ty::Ty;
+use crate::ty::{StructId, Ty};
 use hir::{Expr, ExprKind, Target, Yields};
 
 impl Checker<'_> {
@@ -141,6 +141,10 @@ impl Checker<'_> {
             self.diags.unknown_name_but(span, name, format!("write {name}(…), with its arguments"));
         } else if let Some(entry) = library::find(name) {
             self.diags.unknown_name_but(span, name, format!("write {}", entry.signature()));
+        } else if let Some(id) = self.args_of_probe()
+            && self.has_member(id, name)
+        {
+            self.diags.unknown_name_but(span, name, format!("did you mean args.{name}?"));
         } else {
             let known = builtins::all().map(|r| r.name).chain(library::names());
             self.unknown_word(name, span, known);
@@ -165,17 +169,21 @@ impl Checker<'_> {
             self.diags.not_in_a_function(span, "args");
             return error(span);
         }
-        let id = match &self.probe.ctx {
-            Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id) => *id,
-            Ctx::BtfArgs { args, .. } | Ctx::Regs { args: Some(args), .. } => *args,
-            Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Usdt(_) | Ctx::Iter(_) | Ctx::Perf => {
-                let probe = row(self.probe.provider).name;
-                let only = ["tracepoint", "rawtracepoint", "fentry", "fexit", "uprobe"];
-                self.diags.not_in_this_probe(span, "args", probe, &only);
-                return error(span);
-            }
+        let Some(id) = self.args_of_probe() else {
+            let probe = row(self.probe.provider).name;
+            let only = ["tracepoint", "rawtracepoint", "fentry", "fexit", "uprobe"];
+            self.diags.not_in_this_probe(span, "args", probe, &only);
+            return error(span);
         };
         Expr { kind: ExprKind::Args, ty: Ty::Struct(id), span }
+    }
+
+    fn args_of_probe(&self) -> Option<StructId> {
+        match &self.probe.ctx {
+            Ctx::Record(id) | Ctx::SysEnter(id) | Ctx::SysExit(id) => Some(*id),
+            Ctx::BtfArgs { args, .. } | Ctx::Regs { args: Some(args), .. } => Some(*args),
+            Ctx::None | Ctx::Regs { .. } | Ctx::RawArgs | Ctx::Usdt(_) | Ctx::Iter(_) | Ctx::Perf => None,
+        }
     }
 
     /// `&$x`, `&@m`

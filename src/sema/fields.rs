@@ -44,6 +44,10 @@ impl Checker<'_> {
         }
     }
 
+    pub fn has_member(&mut self, id: StructId, name: &str) -> bool {
+        self.find_member(id, name, DEPTH_MAX).is_some()
+    }
+
     fn member(&mut self, base: Expr, id: StructId, name: &ast::Ident, span: Span) -> Expr {
         if matches!(base.kind, ExprKind::Args) && name.name.starts_with("common_") {
             let message = format!("{} is the kernel's own and cannot be read", name.name);

@@ -17,6 +17,7 @@ impl Checker<'_> {
             "LINUX_VERSION_CODE" => c_version_code(&self.world.kernel_release()?),
             _ if name.starts_with("CONFIG_") => self.built_with(name),
             _ if is_gfp(name) => self.gfp_flag(name),
+            _ if has_bit(name) => self.bit(&format!("__{name}")),
             _ => None,
         }
     }
@@ -38,7 +39,12 @@ impl Checker<'_> {
         if let Some(value) = printed.and_then(|text| printed_flag(&text, name, &mut enumerator)) {
             return Some(value);
         }
-        let bit = enumerator(&format!("_{name}_BIT"))?;
+        self.bit(&format!("_{name}_BIT"))
+    }
+
+    /// A flag by the enumerator that is the number of its bit.
+    fn bit(&mut self, enumerator: &str) -> Option<i64> {
+        let bit = self.world.enumerator(&mut self.types, enumerator)?.0;
         1i64.checked_shl(u32::try_from(bit).ok()?)
     }
 }
@@ -46,6 +52,11 @@ impl Checker<'_> {
 /// Whether it is one that differs, be it known or not.
 pub fn differs(name: &str) -> bool {
     matches!(name, "HZ" | "LINUX_VERSION_CODE") || name.starts_with("CONFIG_") || is_gfp(name)
+}
+
+/// Flags of requests for blocks: `REQ_SYNC` is bit `__REQ_SYNC`.
+fn has_bit(name: &str) -> bool {
+    name.starts_with("REQ_") || name.starts_with("RQF_")
 }
 
 fn is_gfp(name: &str) -> bool {

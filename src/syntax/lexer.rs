@@ -440,11 +440,13 @@ fn line_len(s: &str) -> usize {
     s.find('\n').unwrap_or(s.len())
 }
 
+/// A line of C, which goes on after a `\\`, with blanks after it or without; a file's name ends with its line.
 fn directive_len(s: &str) -> usize {
     let mut at = 0;
+    let is_include = s[1..].trim_start().starts_with("include");
     loop {
         at += line_len(&s[at..]);
-        let continued = s[..at].strip_suffix('\r').unwrap_or(&s[..at]).ends_with('\\');
+        let continued = !is_include && s[..at].trim_end_matches([' ', '\t', '\r']).ends_with('\\');
         if !continued || at >= s.len() {
             return at;
         }

@@ -305,6 +305,18 @@ impl ResolveCx<'_> {
     }
 }
 
+/// A number in an attach point, as in a script: `1000000`, `1_000_000`, `1e6`.
+fn number(text: &str) -> Option<u64> {
+    if let Some((digit @ ("1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9"), zeros)) = text.split_once('e')
+    {
+        return digit.parse::<u64>().ok()?.checked_mul(10u64.checked_pow(zeros.parse().ok()?)?);
+    }
+    match text.starts_with('_') || text.ends_with('_') {
+        true => None,
+        false => text.replace('_', "").parse().ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -95,9 +95,9 @@ fn resolve(
         let near = nearest(&event.text, names).map(str::to_owned);
         return cx.missing(event.span, format!("there is no event {}", event.text), near);
     };
-    let period = match count.map(|c| (c.text.parse::<u64>(), c.span)) {
+    let period = match count.map(|c| (super::number(&c.text), c.span)) {
         None => usual,
-        Some((Ok(n), _)) if n > 0 => n,
+        Some((Some(n), _)) if n > 0 => n,
         Some((_, span)) => {
             cx.error(&codes::PROBE_SYNTAX, span, "the count is a number above 0");
             return Vec::new();

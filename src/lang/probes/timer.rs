@@ -42,9 +42,9 @@ fn rate(
 ) -> Vec<Point> {
     let rate = match parts {
         [period] => split_unit(&period.text).and_then(|(n, unit)| period_of(unit, n)),
-        [unit, n] if unit.text == "hz" => n.text.parse().ok().map(Rate::Hz),
+        [unit, n] if unit.text == "hz" => super::number(&n.text).map(Rate::Hz),
         [unit, n] if matches!(unit.text.as_str(), "s" | "ms" | "us" | "ns") => {
-            n.text.parse().ok().and_then(|n| period_of(&unit.text, n))
+            super::number(&n.text).and_then(|n| period_of(&unit.text, n))
         }
         _ => None,
     };

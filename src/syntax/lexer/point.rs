@@ -29,7 +29,8 @@ pub(super) fn point_len(s: &str) -> usize {
             }
             b'/' => {
                 let provider = &s[..provider_end.unwrap_or(0)];
-                if !in_path(provider, part, &s[part_start..at]) && !(part > 1 && in_package(&s[at + 1..])) {
+                let is_package = part > 1 && in_package(&s[at + 1..]);
+                if !is_package && !in_path(provider, part, &s[part_start..at]) {
                     break;
                 }
             }
