@@ -2,7 +2,7 @@
 //!
 //! Comes in: a type expression. Goes out: the type, or `Ty::Error` after a report.
 
-use super::Checker;
+use super::{Checker, convert};
 use crate::base::Span;
 use crate::lang::probes::fields::c_int;
 use crate::syntax::ast::{Arg, Expr, ExprKind, TypeExpr, TypeKind};
@@ -102,6 +102,18 @@ impl Checker<'_> {
                 }
                 self.expr(e).ty
             }
+        }
+    }
+
+    /// The type whose size `sizeof` tells: an array of characters is as long as it is, though the string that it reads
+    /// as has room for a NUL behind it.
+    pub fn stored_type_of_arg(&mut self, arg: &Arg) -> Ty {
+        match arg {
+            Arg::Expr(e) if self.type_named_by(e).is_none() => {
+                let value = self.expr(e);
+                convert::place_of(value).ty
+            }
+            Arg::Expr(_) | Arg::Type(_) => self.type_of_arg(arg),
         }
     }
 
