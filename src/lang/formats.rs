@@ -98,7 +98,7 @@ pub fn parse(format: &[u8]) -> Result<Format, BadFormat> {
     if !text.is_empty() {
         pieces.push(Piece::Text(text));
     }
-    Ok(Format { pieces })
+    Ok(Format { pieces, gfp: Vec::new() })
 }
 
 /// Reads one conversion, from after its `%`.
@@ -197,7 +197,7 @@ impl Reader<'_> {
 /// Checks a call whose arguments are a format and its values, and arranges the conversions of the values.
 pub fn check(cx: &mut dyn CheckCx) -> Option<Format> {
     let arg = cx.arg(0);
-    let format = match parse(&arg.literal?) {
+    let mut format = match parse(&arg.literal?) {
         Ok(format) => format,
         Err(bad) => {
             cx.bad_argument(arg.span, bad.message);
@@ -222,6 +222,9 @@ pub fn check(cx: &mut dyn CheckCx) -> Option<Format> {
         let message = format!("{few} arguments for the format string ({given} supplied, {wanted} expected)");
         cx.bad_argument(span, message);
         return None;
+    }
+    if format.pieces.iter().any(|p| matches!(p, Piece::Conv(c) if c.conv == "gr")) {
+        format.gfp = cx.gfp_names();
     }
     is_right.then_some(format)
 }

@@ -90,6 +90,8 @@ pub trait CheckCx {
     fn map_types(&self, map: MapId) -> (Option<Ty>, Ty);
     /// The kernel's struct or union of that name.
     fn kernel_struct(&mut self, kind: Option<StructKind>, name: &str) -> Option<StructId>;
+    /// The kernel's flags of allocations and their names (`value::gfp`).
+    fn gfp_names(&mut self) -> Vec<(u64, String)>;
     /// Whether the kernel's BTF has a function of that name.
     fn has_function(&mut self, name: &str) -> bool;
     /// Byte offset of a member path (`a.b.c`) in a struct; reports what is wrong with it.

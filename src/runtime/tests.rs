@@ -221,7 +221,7 @@ fn printf(text: &str) -> EventKind {
         length: "ll",
         conv: "u",
     };
-    EventKind::Printf(Format { pieces: vec![Piece::Text(text.into()), Piece::Conv(conv)] })
+    EventKind::Printf(Format { pieces: vec![Piece::Text(text.into()), Piece::Conv(conv)], gfp: Vec::new() })
 }
 
 /// Events as short texts.

@@ -354,6 +354,10 @@ impl CheckCx for Slots<'_, '_> {
         self.cx.sources.is_library(self.span)
     }
 
+    fn gfp_names(&mut self) -> Vec<(u64, String)> {
+        self.cx.gfp_names()
+    }
+
     fn types(&mut self) -> &mut TypeTable {
         &mut self.cx.types
     }

@@ -5,6 +5,7 @@
 
 use super::Checker;
 use crate::expand::{c_value_of, c_version_code};
+use crate::value::gfp;
 
 /// The event whose record is printed with the names of all flags for allocations.
 const GFP_EVENT: (&str, &str) = ("kmem", "kmalloc");
@@ -49,6 +50,28 @@ impl Checker<'_> {
     }
 }
 
+impl Checker<'_> {
+    /// The kernel's flags of allocations and their names, in the order in which its own event prints them.
+    pub fn gfp_names(&mut self) -> Vec<(u64, String)> {
+        let (category, event) = GFP_EVENT;
+        let mut enumerator = |word: &str| Some(self.world.enumerator(&mut self.types, word)?.0);
+        let printed = self.world.print_format(category, event).unwrap_or_default();
+        let value =
+            |name: &str| Some((printed_flag(&printed, name, &mut enumerator)? as u64, name.to_owned()));
+        let names: Vec<(u64, String)> = flag_names(&printed).filter_map(value).collect();
+        if !names.is_empty() {
+            return names;
+        }
+        let mut bit_of = |flag: &str| u32::try_from(enumerator(&format!("_{flag}_BIT"))?).ok();
+        gfp::table(&mut bit_of)
+    }
+}
+
+/// The names in `{(unsigned long)(VALUE), "NAME"}`.
+fn flag_names(text: &str) -> impl Iterator<Item = &str> {
+    text.split(", \"").filter_map(|part| part.split_once("\"}").map(|(name, _)| name)).filter(|n| is_gfp(n))
+}
+
 /// Whether it is one that differs, be it known or not.
 pub fn differs(name: &str) -> bool {
     matches!(name, "HZ" | "LINUX_VERSION_CODE") || name.starts_with("CONFIG_") || is_gfp(name)
@@ -84,6 +107,7 @@ mod tests {
         let mut word = |w: &str| (w == "A").then_some(3);
         assert_eq!(printed_flag(text, "GFP_X", &mut word), Some(0x48));
         assert_eq!(printed_flag(text, "X", &mut word), Some(1));
+        assert_eq!(flag_names(text).collect::<Vec<_>>(), ["GFP_X"]);
         assert_eq!(printed_flag(text, "GFP", &mut word), None);
         assert_eq!(printed_flag(text, "GFP_X", &mut |_| None), None);
     }

@@ -5,6 +5,7 @@
 //! Always holds: a value that a conversion cannot show becomes `!{error}` in its place; nothing fails.
 
 use super::Value;
+use super::gfp;
 use super::text::{self, Place};
 use std::io::Write;
 
@@ -12,6 +13,8 @@ use std::io::Write;
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Format {
     pub pieces: Vec<Piece>,
+    /// Allocation flags of the kernel that the format is for, where it prints such; see [`gfp`].
+    pub gfp: Vec<(u64, String)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +58,7 @@ pub fn write(out: &mut Vec<u8>, format: &Format, args: &[Value], trailer: &str) 
     for piece in &format.pieces {
         match piece {
             Piece::Text(bytes) => out.extend(bytes),
-            Piece::Conv(conv) => conversion(out, conv, &mut args, trailer),
+            Piece::Conv(conv) => conversion(out, conv, &mut args, (format, trailer)),
         }
     }
 }
@@ -68,7 +71,12 @@ struct Field {
     precision: Option<usize>,
 }
 
-fn conversion<'a>(out: &mut Vec<u8>, conv: &Conv, args: &mut impl Iterator<Item = &'a Value>, trailer: &str) {
+fn conversion<'a>(
+    out: &mut Vec<u8>,
+    conv: &Conv,
+    args: &mut impl Iterator<Item = &'a Value>,
+    (format, trailer): (&Format, &str),
+) {
     let width = conv.width.map(|c| count(c, args));
     let precision = conv.precision.map(|c| count(c, args)).filter(|p| *p >= 0);
     let field = Field {
@@ -103,7 +111,7 @@ fn conversion<'a>(out: &mut Vec<u8>, conv: &Conv, args: &mut impl Iterator<Item 
             None => pad(out, &field, BAD),
         },
         "gr" => match int_of(value) {
-            Some(n) => pad(out, &field, gfp_flags(n as u64).as_bytes()),
+            Some(n) => pad(out, &field, gfp::text(n as u64, &format.gfp).as_bytes()),
             None => pad(out, &field, BAD),
         },
         "r" | "rx" | "rh" => buffer(out, conv.conv, &field, value, trailer),
@@ -251,67 +259,6 @@ fn hex(out: &mut Vec<u8>, bytes: &[u8], before: &str, between: &str) {
             crate::bug!("writing to memory failed");
         }
     }
-}
-
-const IO: u64 = 0x40;
-const FS: u64 = 0x80;
-const DIRECT_RECLAIM: u64 = 0x400;
-const KSWAPD_RECLAIM: u64 = 0x800;
-const RECLAIM: u64 = DIRECT_RECLAIM | KSWAPD_RECLAIM;
-const USER: u64 = RECLAIM | IO | FS | 0x10_0000;
-const TRANSHUGE_LIGHT: u64 = (USER | 0x2 | 0x8 | 0x4_0000 | 0x8_0000 | 0x2000) & !RECLAIM;
-
-/// Names of allocation flags, combinations first, as the kernel's own trace output orders them.
-const GFP_FLAGS: &[(u64, &str)] = &[
-    (TRANSHUGE_LIGHT | DIRECT_RECLAIM, "GFP_TRANSHUGE"),
-    (TRANSHUGE_LIGHT, "GFP_TRANSHUGE_LIGHT"),
-    (USER | 0x2 | 0x8, "GFP_HIGHUSER_MOVABLE"),
-    (USER | 0x2, "GFP_HIGHUSER"),
-    (USER, "GFP_USER"),
-    (RECLAIM | IO | FS | 0x40_0000, "GFP_KERNEL_ACCOUNT"),
-    (RECLAIM | IO | FS, "GFP_KERNEL"),
-    (RECLAIM | IO, "GFP_NOFS"),
-    (0x20 | KSWAPD_RECLAIM, "GFP_ATOMIC"),
-    (RECLAIM, "GFP_NOIO"),
-    (KSWAPD_RECLAIM, "GFP_NOWAIT"),
-    (0x1, "GFP_DMA"),
-    (0x2, "__GFP_HIGHMEM"),
-    (0x4, "GFP_DMA32"),
-    (0x20, "__GFP_HIGH"),
-    (IO, "__GFP_IO"),
-    (FS, "__GFP_FS"),
-    (0x2000, "__GFP_NOWARN"),
-    (0x4000, "__GFP_RETRY_MAYFAIL"),
-    (0x8000, "__GFP_NOFAIL"),
-    (0x1_0000, "__GFP_NORETRY"),
-    (0x4_0000, "__GFP_COMP"),
-    (0x100, "__GFP_ZERO"),
-    (0x8_0000, "__GFP_NOMEMALLOC"),
-    (0x2_0000, "__GFP_MEMALLOC"),
-    (0x10_0000, "__GFP_HARDWALL"),
-    (0x20_0000, "__GFP_THISNODE"),
-    (0x10, "__GFP_RECLAIMABLE"),
-    (0x8, "__GFP_MOVABLE"),
-    (0x40_0000, "__GFP_ACCOUNT"),
-    (0x1000, "__GFP_WRITE"),
-    (DIRECT_RECLAIM, "__GFP_DIRECT_RECLAIM"),
-    (0x80_0000, "__GFP_ZEROTAGS"),
-];
-
-/// Names joined with `|`, what has no name as a number; `0` for none.
-fn gfp_flags(flags: u64) -> String {
-    let mut rest = flags;
-    let mut names = Vec::new();
-    for (bits, name) in GFP_FLAGS {
-        if rest & bits == *bits {
-            names.push((*name).to_owned());
-            rest &= !bits;
-        }
-    }
-    if rest != 0 || names.is_empty() {
-        names.push(if rest == 0 { "0".into() } else { format!("{rest:#x}") });
-    }
-    names.join("|")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod format;
+pub mod gfp;
 mod series;
 pub mod text;
 

@@ -44,7 +44,7 @@ fn event<'a>(image: &'a Image, body: Body<'a>) -> Event<'a> {
 }
 
 fn text(s: &str) -> Printf {
-    Printf { pieces: vec![Piece::Text(s.into())] }
+    Printf { pieces: vec![Piece::Text(s.into())], gfp: Vec::new() }
 }
 
 fn map(key: Option<Ty>, entries: Vec<(Value, Value)>, unset: Option<Value>, f: impl FnOnce(MapView<'_>)) {

@@ -50,7 +50,7 @@ fn conv(spec: &str) -> Conv {
 }
 
 fn show(spec: &str, args: &[Value]) -> String {
-    let format = Format { pieces: vec![Piece::Conv(conv(spec))] };
+    let format = Format { pieces: vec![Piece::Conv(conv(spec))], gfp: Vec::new() };
     let mut out = Vec::new();
     write(&mut out, &format, args, "..");
     String::from_utf8(out).expect("UTF-8")
