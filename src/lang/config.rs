@@ -212,7 +212,7 @@ pub static SETTINGS: &[Setting] = &[
         name: "on_stack_limit",
         renamed: &[],
         default: "32",
-        values: "a number",
+        values: "a number up to 512",
         doc: "Bytes of a variable that stays on the program's stack, at most.",
         set: |c, v| number(v, 0, 512).map(|n| c.on_stack_limit = n).is_some(),
         get: |c| Const::Int(c.on_stack_limit as i64),

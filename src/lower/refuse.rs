@@ -10,7 +10,7 @@ use crate::isa::Helper;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
 use crate::sema::hir::{Arg, Block, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
-use crate::ty::{StackMode, StructId, StructKind, Ty, TypeTable};
+use crate::ty::{StructId, StructKind, Ty, TypeTable};
 use crate::world::{Feature, World};
 
 /// Bytes of a key where keys cannot be big (`MAX_BPF_STACK` limits them before 5.18).
@@ -115,12 +115,6 @@ impl Cx<'_> {
     }
 
     fn expr(&mut self, e: &Expr) {
-        if let Ty::Stack(s) = e.ty
-            && s.mode == StackMode::BuildId
-        {
-            let d = Diag::error(&codes::UNSUPPORTED, e.span, "stacks by build id are not in this version");
-            self.diags.push(d.hint("use the mode raw or perf"));
-        }
         if let ExprKind::Map { map, .. } = &e.kind {
             self.over_cpus(*map, e.span);
         }

@@ -209,7 +209,9 @@ fn number(out: &mut Vec<u8>, conv: &Conv, field: &Field, n: i128, radix: Radix) 
         Radix::Hex => ("0x", format!("{magnitude:x}")),
         Radix::HexUpper => ("0X", format!("{magnitude:X}")),
     };
-    let prefix = if conv.alt && n != 0 { prefix } else { "" };
+    // The zero in front of an octal number is a digit like those that a precision asks for.
+    let has_zero = radix == Radix::Octal && field.precision.is_some_and(|p| p > digits.len());
+    let prefix = if conv.alt && n != 0 && !has_zero { prefix } else { "" };
     let n_fixed = sign.len() + prefix.len();
     let n_digits = match field.precision {
         Some(p) => p,

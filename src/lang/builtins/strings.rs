@@ -190,7 +190,7 @@ fn same_size(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 
 fn memcmp(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let max = cx.config().max_strlen as i64;
-    let Some(n) = cx.arg_int_in(2, 0, 1, max) else { return (Ty::Error, CallData::None) };
+    let Some(n) = cx.arg_int_in(2, 0, 0, max) else { return (Ty::Error, CallData::None) };
     for i in 0..2 {
         cx.as_bytes(i);
         let arg = cx.arg(i);
