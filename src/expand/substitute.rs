@@ -207,7 +207,8 @@ impl visit::Visitor for Outlaws<'_> {
     fn expr(&mut self, e: &Expr) {
         if let ExprKind::Map { name, .. } = &e.kind {
             let is_param = |p: &MacroParam| matches!(p, MacroParam::Map(m) if m.name == *name);
-            if !self.form.params.iter().any(is_param) {
+            let is_known = |(_, o): &(_, Outlaw)| matches!(o, Outlaw::Map(n) if n == name);
+            if !self.form.params.iter().any(is_param) && !self.found.iter().any(is_known) {
                 self.found.push((e.span, Outlaw::Map(name.clone())));
             }
         }

@@ -35,12 +35,20 @@ impl Diags {
         self.push(d.hint(format!("write it as a macro: macro {name}(…) {{ … }}")));
     }
 
-    pub fn unknown_variable<'n>(&mut self, span: Span, name: &str, known: impl IntoIterator<Item = &'n str>) {
+    /// `builtin`: the builtin of that name.
+    pub fn unknown_variable<'n>(
+        &mut self,
+        span: Span,
+        name: &str,
+        known: impl IntoIterator<Item = &'n str>,
+        builtin: Option<&str>,
+    ) {
         let d = Diag::error(&codes::UNKNOWN_VARIABLE, span, format!("${name} is not known here"))
             .label("nothing was assigned to it before, in this block or around it");
-        self.push(match nearest(name, known) {
-            Some(n) => d.hint(format!("did you mean ${n}?")),
-            None => d.hint(format!("declare it with let ${name} before the block that assigns it")),
+        self.push(match (nearest(name, known), builtin) {
+            (Some(n), _) => d.hint(format!("did you mean ${n}?")),
+            (None, Some(n)) => d.hint(format!("did you mean {n}?")),
+            (None, None) => d.hint(format!("declare it with let ${name} before the block that assigns it")),
         });
     }
 
@@ -56,6 +64,11 @@ impl Diags {
             Some(n) => d.hint(format!("did you mean {}?", format!("{kind} {n}").trim_start())),
             None => d,
         });
+    }
+
+    /// A type that has another name.
+    pub fn unknown_type_but(&mut self, span: Span, name: &str, hint: String) {
+        self.push(Diag::error(&codes::UNKNOWN_TYPE, span, format!("unknown type {name}")).hint(hint));
     }
 
     pub fn unknown_field<'n>(
@@ -115,6 +128,12 @@ impl Diags {
             Some(first) => d.note(first, format!("{have} since here")),
             None => d,
         });
+    }
+
+    /// An aggregation behind `==`.
+    pub fn compares(&mut self, span: Span) {
+        let d = Diag::error(&codes::AGGREGATION, span, "an aggregation is assigned, not compared");
+        self.push(d.hint("write = to assign"));
     }
 
     pub fn bad_operand(&mut self, span: Span, message: String) {

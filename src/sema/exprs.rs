@@ -146,8 +146,9 @@ impl Checker<'_> {
         {
             self.diags.unknown_name_but(span, name, format!("did you mean args.{name}?"));
         } else {
-            let known = builtins::all().map(|r| r.name).chain(library::names());
-            self.unknown_word(name, span, known);
+            // `argN` stands for arg0, arg1, ….
+            let names = builtins::all().map(|r| r.name).filter(|n| *n != "argN");
+            self.unknown_word(name, span, names.chain(library::names()).chain(["args"]));
         }
         error(span)
     }

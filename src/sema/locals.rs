@@ -8,6 +8,7 @@ use super::spaces::Pointed;
 use super::{Checker, convert, hir, types};
 use crate::base::{IndexVec, Span};
 use crate::expand::shown;
+use crate::lang::builtins;
 use crate::lang::traits::Clock;
 use crate::syntax::ast;
 use crate::ty::Ty;
@@ -141,7 +142,8 @@ impl Checker<'_> {
         let Some(id) = self.body.find(name) else {
             if self.body.missed.insert(name.to_owned()) {
                 let known = self.body.names();
-                self.diags.unknown_variable(span, shown(name), known.iter().map(String::as_str));
+                let builtin = builtins::find(name).map(|_| shown(name));
+                self.diags.unknown_variable(span, shown(name), known.iter().map(String::as_str), builtin);
             }
             return convert::error(span);
         };

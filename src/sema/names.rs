@@ -66,6 +66,9 @@ impl Checker<'_> {
         }
         match kernel::differs(name) {
             true => self.diags.differs_by_kernel(span, name),
+            false if self.struct_named(StructKind::Struct, name).is_some() => {
+                self.diags.unknown_name_but(span, name, format!("the type is struct {name}"));
+            }
             false => {
                 let shouts = |n: &&str| n.len() > 3 && name.starts_with(|c: char| c.is_ascii_uppercase());
                 self.diags.unknown_name(span, name, known.chain(constants::names().filter(shouts)));

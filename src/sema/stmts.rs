@@ -8,6 +8,7 @@ use super::exprs::update_op;
 use super::guards::{self, Guard};
 use super::{Checker, hir};
 use crate::base::{Diag, Span, codes};
+use crate::lang::aggs;
 use crate::lang::sig::Effect;
 use crate::syntax::ast::{self, Else, ForOver, StmtKind as S};
 use crate::ty::Ty;
@@ -119,6 +120,11 @@ impl Checker<'_> {
                 return Some(StmtKind::Block(Block { stmts: out, value: None, span }));
             }
             _ => {}
+        }
+        if let Some((name, at)) = aggregation_compared(e) {
+            self.diags.compares(e.span);
+            self.note_assigned(name, at);
+            return None;
         }
         let value = self.any(e);
         let value = self.read(value, e.span);
@@ -563,6 +569,19 @@ fn leaves(s: &Stmt) -> bool {
 fn is_comparison_of_target(e: &ast::Expr) -> bool {
     use ast::ExprKind::{Binary, Map, Var};
     matches!(&e.kind, Binary { op: ast::BinOp::Eq, l, .. } if matches!(l.kind, Var(_) | Map { .. }))
+}
+
+/// The map of `@m == count()`, which is meant to assign.
+fn aggregation_compared(e: &ast::Expr) -> Option<(&str, Span)> {
+    let ast::ExprKind::Binary { op: ast::BinOp::Eq, l, r, .. } = &e.kind else { return None };
+    match (&l.kind, &r.kind) {
+        (ast::ExprKind::Map { name, .. }, ast::ExprKind::Call { name: agg, .. })
+            if aggs::find(&agg.name).is_some() =>
+        {
+            Some((name, l.span))
+        }
+        _ => None,
+    }
 }
 
 /// Whether an expression ends the program.

@@ -53,8 +53,13 @@ impl Checker<'_> {
             TypeKind::Name(name) => match self.named_type(name) {
                 Some(ty) => ty,
                 None => {
-                    self.diags.unknown_type(t.span, name, NAMES.iter().copied());
-                    self.explain_skipped(name);
+                    match self.struct_named(StructKind::Struct, name) {
+                        Some(_) => self.diags.unknown_type_but(t.span, name, format!("write struct {name}")),
+                        None => {
+                            self.diags.unknown_type(t.span, name, NAMES.iter().copied());
+                            self.explain_skipped(name);
+                        }
+                    }
                     Ty::Error
                 }
             },

@@ -35,16 +35,21 @@ pub fn unclosed_comment(diags: &mut Diags, span: Span) {
     );
 }
 
-pub fn char_literal(diags: &mut Diags, span: Span) {
-    let d = Diag::error(&codes::BAD_TOKEN, span, "single quotes mean nothing here");
-    push(diags, d.hint("write a string in double quotes, or a character as its number"));
+pub fn char_literal(diags: &mut Diags, span: Span, text: &str) {
+    let (message, hint) = match text.starts_with('\'') {
+        true => (
+            "single quotes mean nothing here",
+            "write a string in double quotes, or a character as its number",
+        ),
+        false => ("curly quotes mean nothing here", "use the plain quote `\"`"),
+    };
+    push(diags, Diag::error(&codes::BAD_TOKEN, span, message).hint(hint));
 }
 
 pub fn bad_bytes(diags: &mut Diags, span: Span, text: &str) {
     let shown: String = text.chars().take(8).flat_map(|c| c.escape_debug()).collect();
     let d = Diag::error(&codes::BAD_TOKEN, span, format!("unexpected `{shown}`"));
     let hint = match text.chars().next() {
-        Some('“' | '”' | '„') => Some("use the plain quote `\"`"),
         Some('‘' | '’') => Some("use plain double quotes"),
         Some('–' | '—' | '−') => Some("use the plain minus `-`"),
         Some('#') => Some("preprocessor lines stand outside blocks, before the probes"),

@@ -76,7 +76,7 @@ fn significant(input: &Input, tokens: &[Lexed], diags: &mut Diags) -> Vec<Lexed>
                 continue;
             }
             Token::UnclosedStr => errors::unclosed_string(diags, span),
-            Token::CharLit => errors::char_literal(diags, span),
+            Token::CharLit => errors::char_literal(diags, span, t.text(input.text)),
             Token::Error => errors::bad_bytes(diags, span, t.text(input.text)),
             Token::Str => {
                 if let [.., a, b] = out.as_mut_slice()

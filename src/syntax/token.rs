@@ -167,8 +167,9 @@ pub enum Token {
     #[token("||")]
     OrOr,
 
-    /// `'c'`, which the language does not have.
+    /// `'c'`, which the language does not have, and text in the quotes of word processors.
     #[regex(r"'[^'\n]*'?")]
+    #[regex("[“”„][^“”„\"\n]*[“”„\"]?")]
     CharLit,
     /// A byte that starts nothing.
     Error,

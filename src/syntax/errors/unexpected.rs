@@ -33,7 +33,7 @@ pub fn unexpected(diags: &mut Diags, input: &Input, tokens: &[Lexed], error: &Pa
     if site.reported_already() {
         return;
     }
-    if site.follows_another(diags) {
+    if site.follows_another(diags) || site.follows_from_before(diags) {
         return;
     }
     let d = site.special().unwrap_or_else(|| site.general());
@@ -126,6 +126,24 @@ impl Site<'_> {
         let start = self.tokens.get(self.start_of_statement()).map_or(end, |t| self.input.span(t.lo, t.hi));
         let is_near = |s: Span| s.file == end.file && s.lo >= start.lo && s.lo < end.lo;
         diags.list.iter().rev().any(|d| *d.code == codes::SYNTAX && is_near(d.span))
+    }
+
+    /// An `else` where a `}` is missing, a `case` in a `switch`, the end of `do { } while (…);`: what was said of the
+    /// other word says it all.
+    fn follows_from_before(&self, diags: &Diags) -> bool {
+        let Some(t) = self.tokens.get(self.at) else { return false };
+        let here = self.input.span(t.lo, t.hi);
+        let mut before = diags.list.iter().filter(|d| d.span.file == here.file && d.span.lo < here.lo);
+        let has_word = |word: &str| {
+            self.tokens[..self.at].iter().any(|t| t.kind == Token::Ident && self.text(t) == word)
+        };
+        let first = self.tokens.get(self.start_of_statement());
+        match (t.kind, first.map(|t| (t.kind, self.text(t)))) {
+            (Token::Else, _) => before.any(|d| *d.code == codes::UNCLOSED),
+            (_, Some((Token::Ident, "case" | "default"))) => has_word("switch"),
+            (Token::Semi, Some((Token::While, _))) => has_word("do"),
+            _ => false,
+        }
     }
 
     /// Its first token.

@@ -92,7 +92,7 @@ fn strings_and_comments() {
         &["invalid escape character `q` @ \\q", "octal escape above \\377 @ \\777"],
     );
     says("begin { $x = 'a'; }", &["single quotes mean nothing here @ 'a'"]);
-    says("begin { $y = “hi”; }", &["unexpected `“` @ “", "unexpected `”` @ ”"]);
+    says("begin { $y = “hi”; }", &["curly quotes mean nothing here @ “hi”"]);
     says("uprobe:\"/a b:f { }\n{ }", &["unterminated string @ \"/a b:f { }"]);
 }
 
