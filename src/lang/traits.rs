@@ -26,6 +26,8 @@ pub struct ArgView {
     pub map: Option<MapId>,
     /// `map` is one of its elements.
     pub is_element: bool,
+    /// `&$x`: the variable's own memory.
+    pub is_variable: bool,
     /// A time, as far as it is known: whose.
     pub clock: Option<Clock>,
 }
@@ -239,6 +241,8 @@ pub trait LowerCx {
     fn map_delete(&mut self, map: MapId, key: Option<Value>) -> Value;
     /// 1 if the element is there.
     fn map_has(&mut self, map: MapId, key: Option<Value>) -> Value;
+    /// Copies the element's value, for an aggregation that over all CPUs, to `dst`; 1 if the element is there.
+    fn map_copy(&mut self, map: MapId, key: Option<Value>, dst: Value) -> Value;
     /// The number of elements.
     fn map_len(&mut self, map: MapId) -> Value;
 }

@@ -306,6 +306,9 @@ impl LowerCx for CallCx<'_, '_, '_> {
     fn map_has(&mut self, map: MapId, key: Option<Value>) -> Value {
         self.f.has_element(map, key)
     }
+    fn map_copy(&mut self, map: MapId, key: Option<Value>, dst: Value) -> Value {
+        self.f.copy_element(map, key, dst)
+    }
     fn map_len(&mut self, map: MapId) -> Value {
         self.f.count_elements(map)
     }

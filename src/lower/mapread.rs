@@ -79,6 +79,32 @@ impl<'a> Fx<'_, 'a> {
         out
     }
 
+    /// Copies an element's value to `dst`, which stays as it is where there is none; 1 if it is there. Of an aggregation
+    /// the value is that over all CPUs.
+    pub fn copy_element(&mut self, map: MapId, key: Option<Value>, dst: Value) -> Value {
+        let (gone, join) = (self.block(), self.block());
+        let out = self.b.block_param(join, Kind::Int);
+        let value = &self.map_def(map).value;
+        if let Ty::Agg { kind, signed } = *value {
+            let element = self.target_and_key(map, key, gone);
+            let v = self.read_over_cpus(element, (kind, signed), gone);
+            self.b.store(Size::B8, dst, 0, v);
+        } else {
+            let at = self.find_element(map, key, gone);
+            self.store(value, Operand::Mem { ptr: at, off: 0 }, dst, 0, Tails::Any);
+            if self.holds_dirty(value) {
+                self.dirty.insert(dst);
+            }
+        }
+        let one = self.b.iconst(1);
+        self.b.jump(join, vec![one]);
+        self.b.enter(gone);
+        let zero = self.b.iconst(0);
+        self.b.jump(join, vec![zero]);
+        self.b.enter(join);
+        out
+    }
+
     /// The address of an element's value, null where there is none.
     pub fn map_address(&mut self, map: MapId, key: Option<&'a Expr>) -> Value {
         let key = self.key(map, key);

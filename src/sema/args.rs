@@ -316,6 +316,7 @@ impl CheckCx for Slots<'_, '_> {
             literal: None,
             map: None,
             is_element: false,
+            is_variable: false,
             clock: None,
         };
         let Some(slot) = self.slots.get(i) else { return nothing };
@@ -325,7 +326,8 @@ impl CheckCx for Slots<'_, '_> {
                 let literal = if let ExprKind::Str(bytes) = &e.kind { Some(bytes.clone()) } else { None };
                 let text = literal.as_ref().map(|b| String::from_utf8_lossy(b).into_owned());
                 let clock = self.cx.clock_of(e);
-                ArgView { ty: e.ty.clone(), int: as_int(e), text, literal, clock, ..view }
+                let is_variable = matches!(e.kind, ExprKind::AddrOfLocal(_));
+                ArgView { ty: e.ty.clone(), int: as_int(e), text, literal, is_variable, clock, ..view }
             }
             hir::Arg::Map { map, key } => {
                 let ty = self.cx.maps.types(*map).1;

@@ -81,6 +81,40 @@ pub static PRINT_CLEAR: Builtin = Builtin {
     example: "tracepoint:sched:sched_switch { @ = count(); } interval:s:1 { print(@); clear(@); exit(); }",
 };
 
+/// What `find()` of the library is made of. Not for scripts, and not in the manual.
+pub static HIDDEN: &[Builtin] = &[Builtin::func(
+    "__copy_value",
+    &[Param::required("element", ParamKind::MapElem), Param::required("variable", ParamKind::Ptr)],
+    Ret::Check(copy),
+    lower::copy,
+    "Copies the value of an entry into a variable of its type: __copy_value(@m, key, &$x). True if it was there.",
+    "begin { @[1] = 10; let $x : int64; if (__copy_value(@, 1, &$x)) { printf(\"%d\\n\", $x); } }",
+)];
+
+fn copy(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    let (element, to) = (cx.arg(0), cx.arg(1));
+    // An aggregation is read as an integer.
+    let value = match element.ty {
+        Ty::Agg { .. } => Ty::I64,
+        other => other,
+    };
+    match &to.ty {
+        _ if value.is_error() => (Ty::Bool, CallData::None),
+        Ty::Ptr { to: place, .. } if to.is_variable && (**place == value || is_word(place, &value)) => {
+            (Ty::Bool, CallData::None)
+        }
+        _ => {
+            cx.bad_argument(to.span, "this takes the address of a variable of the map's type".into());
+            (Ty::Error, CallData::None)
+        }
+    }
+}
+
+/// Both are integers of 64 bits.
+fn is_word(a: &Ty, b: &Ty) -> bool {
+    [a, b].iter().all(|t| matches!(t, Ty::Int { bits: 64, .. }))
+}
+
 fn print(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let value = cx.arg(0);
     let is_map = value.map.is_some() && !value.is_element;

@@ -47,7 +47,7 @@ pub fn find(name: &str) -> Option<&'static Builtin> {
     if arg_number(name).is_some() {
         return all().find(|r| r.name == probe::ARGN);
     }
-    let known = all().chain(probe::HIDDEN);
+    let known = all().chain(probe::HIDDEN).chain(maps::HIDDEN);
     known.into_iter().find(|r| (r.name == name && name != probe::ARGN) || r.aliases.contains(&name))
 }
 

@@ -79,6 +79,13 @@ pub fn has_key(cx: &mut dyn LowerCx) -> Operand {
     Operand::Val(cx.map_has(map, key))
 }
 
+pub fn copy(cx: &mut dyn LowerCx) -> Operand {
+    let map = map(cx);
+    let key = cx.arg_key(0);
+    let to = super::number(cx, 1);
+    Operand::Val(cx.map_copy(map, key, to))
+}
+
 /// Of a map, or of a stack: the number of its frames is in the side map.
 pub fn len(cx: &mut dyn LowerCx) -> Operand {
     if let Some(map) = cx.arg_map(0) {
