@@ -7,6 +7,7 @@ use crate::ty::{StackTy, Ty};
 pub enum MapKind {
     Hash,
     Array,
+    PerfEventArray,
     PercpuHash,
     PercpuArray,
     LruHash,
@@ -22,6 +23,7 @@ impl MapKind {
         match self {
             MapKind::Hash => 1,
             MapKind::Array => 2,
+            MapKind::PerfEventArray => 4,
             MapKind::PercpuHash => 5,
             MapKind::PercpuArray => 6,
             MapKind::LruHash => 9,
@@ -81,6 +83,8 @@ pub enum Role {
     /// Unwind tables of all binaries, one after the other: an array of `unwind::row`, mmapped. The session says how
     /// long it is, and fills it.
     UnwindRows,
+    /// A perf event for each CPU, into which `skboutput()` writes packets: `wire::packet`, then their bytes.
+    Packets,
     /// Constant bytes, one value.
     RoData(Vec<u8>),
 }

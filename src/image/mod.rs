@@ -92,6 +92,7 @@ impl Image {
             | EventKind::Cat(_)
             | EventKind::System(_)
             | EventKind::Message { .. }
+            | EventKind::Packet { .. }
             | EventKind::Unwatch
             | EventKind::Unwind
             | EventKind::Exit => false,

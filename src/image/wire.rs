@@ -49,6 +49,23 @@ pub mod globals {
     pub const BYTES: u32 = 80;
 }
 
+/// What `skboutput()` writes before a packet's bytes. Byte offsets.
+pub mod packet {
+    /// `u32`: number of the event site.
+    pub const SITE: u32 = 0;
+    /// `u32`: bytes of the packet that follow.
+    pub const CAPTURED: u32 = 4;
+    /// `u32`: bytes that it has in all.
+    pub const WHOLE: u32 = 8;
+    /// `u32`: of those that follow, the first that belongs to IP.
+    pub const IP_AT: u32 = 12;
+    /// `u64`: boot clock, ns.
+    pub const NS: u32 = 16;
+    pub const BYTES: u32 = 24;
+    /// A record of perf has 64 KiB at most, with all its headers.
+    pub const CAPTURED_MAX: u32 = 65_000;
+}
+
 /// A place in the script that emits records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventSite {
@@ -111,6 +128,10 @@ pub enum EventKind {
     /// A stack has ended where nothing is known of the process or its code. Fields: the process id `u32`, and `u64` as
     /// in `unwind::process::EXEC`.
     Unwind,
+    /// A packet for a file; it goes through the perf events of `Role::Packets`, not through a ring.
+    Packet {
+        path: String,
+    },
     /// `print(@m); clear(@m)` as one action.
     PrintClear {
         map: MapId,
@@ -139,6 +160,7 @@ impl EventKind {
             | EventKind::Join { .. }
             | EventKind::Cat(_)
             | EventKind::System(_)
+            | EventKind::Packet { .. }
             | EventKind::Message { .. } => false,
         }
     }

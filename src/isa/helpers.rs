@@ -48,6 +48,7 @@ helpers! {
     GET_STACK "get_stack" = 67, 4, 4 . 18;
     GET_CURRENT_CGROUP_ID "get_current_cgroup_id" = 80, 0, 4 . 18;
     SEND_SIGNAL "send_signal" = 109, 1, 5 . 3;
+    SKB_OUTPUT "skb_output" = 111, 5, 5 . 5;
     PROBE_READ_USER "probe_read_user" = 112, 3, 5 . 5;
     PROBE_READ_KERNEL "probe_read_kernel" = 113, 3, 5 . 5;
     PROBE_READ_USER_STR "probe_read_user_str" = 114, 3, 5 . 5;

@@ -223,6 +223,8 @@ pub trait LowerCx {
     /// Emits a record of one buffer of `n` bytes, which `fill` writes, with its length, at the address that it is
     /// given.
     fn emit_buf(&mut self, kind: EventKind, n: u32, fill: &mut dyn FnMut(&mut dyn LowerCx, Value));
+    /// A place from which packets go to a file: the perf events for them, and its number.
+    fn packet_site(&mut self, path: &str) -> (Value, i64);
     /// Adds one to a loss counter.
     fn lose(&mut self, kind: LossKind);
     /// Copies a value of type `ty` to `dst + off`.

@@ -309,6 +309,9 @@ impl LowerCx for CallCx<'_, '_, '_> {
     fn map_copy(&mut self, map: MapId, key: Option<Value>, dst: Value) -> Value {
         self.f.copy_element(map, key, dst)
     }
+    fn packet_site(&mut self, path: &str) -> (Value, i64) {
+        self.f.packet_site(path)
+    }
     fn map_len(&mut self, map: MapId) -> Value {
         self.f.count_elements(map)
     }

@@ -8,7 +8,7 @@ use super::func::{CLEAN_BYTES_MAX, Fx};
 use super::header_bytes;
 use super::memory::Tails;
 use super::walk;
-use crate::image::wire::{Field, globals};
+use crate::image::wire::{Field, globals, packet};
 use crate::image::{EventKind, EventSite, LossKind, MapId, Role};
 use crate::ir::{Cc, Kind, Size, Value};
 use crate::isa::Helper;
@@ -51,6 +51,16 @@ impl<'a> Fx<'_, 'a> {
         let id = self.m.event(EventSite { kind, program: self.program, span, fields, size });
         let number = i64::from(self.m.image.event_base + id.0);
         (Record { tys, offsets, size, number, ring, is_control }, last)
+    }
+
+    /// See [`crate::lang::traits::LowerCx::packet_site`].
+    pub fn packet_site(&mut self, path: &str) -> (Value, i64) {
+        let map = self.m.own_map(Role::Packets);
+        let kind = EventKind::Packet { path: path.to_owned() };
+        let span = self.b.span();
+        let site = EventSite { kind, program: self.program, span, fields: Vec::new(), size: packet::BYTES };
+        let id = self.m.event(site);
+        (self.b.map_ptr(map), i64::from(self.m.image.event_base + id.0))
     }
 
     /// Begins a record of one long buffer that is filled by hand at the address that this yields.

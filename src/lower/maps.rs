@@ -109,6 +109,7 @@ pub fn own(role: Role, hir: &hir::Program, world: &dyn World) -> Map {
             let n = if flags == 0 { unwind::PROCESSES_PREALLOCATED_MAX } else { unwind::PROCESSES_MAX };
             (".unwind_processes".into(), MapKind::Hash, 4, unwind::process::BYTES, n, flags)
         }
+        Role::Packets => (".packets".into(), MapKind::PerfEventArray, 4, 4, world.n_cpus(), 0),
         Role::UnwindRows => (".unwind_rows".into(), MapKind::Array, 4, unwind::row::BYTES, 0, F_MMAPABLE),
         Role::User(_) | Role::Scratch => crate::bug!("{role:?} is not made here"),
     };

@@ -132,7 +132,8 @@ impl<'a> Mx<'a> {
                 | Role::Scratch
                 | Role::Stacks(_)
                 | Role::UnwindProcesses
-                | Role::UnwindRows => {}
+                | Role::UnwindRows
+                | Role::Packets => {}
             }
         }
         self.load_shown_structs();

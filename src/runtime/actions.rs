@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// The statement that emitted a record, by the record's first word.
-    fn site_of(&self, bytes: &[u8]) -> Option<(ClauseId, &Clause, &EventSite)> {
+    pub(super) fn site_of(&self, bytes: &[u8]) -> Option<(ClauseId, &Clause, &EventSite)> {
         let number = u32::from_ne_bytes(*bytes.first_chunk::<4>()?);
         let live = self.clauses.iter().map(|(id, c)| (*id, c));
         let (id, clause) = live.chain(self.retired.iter().map(|r| (r.id, &r.clause))).find(|(_, c)| {
@@ -181,6 +181,8 @@ impl Record<'_> {
                     None => Ok(Vec::new()),
                 });
             }
+            // It does not come through a ring.
+            EventKind::Packet { .. } => {}
             EventKind::Unwatch => self.unwatch(take),
             EventKind::Unwind => {
                 if let (Some(unwind), [Value::Uint(pid), Value::Uint(exec)]) =

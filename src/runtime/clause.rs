@@ -205,6 +205,7 @@ fn open_map(
         Role::UnwindRows => {
             return Ok((shared.unwind().map_or_else(none, |u| u.borrow().rows_fd()), None));
         }
+        Role::Packets => return Ok((shared.packets().map_or_else(none, |p| p.borrow().map_fd()), None)),
         Role::Losses => return Ok((counters.fd().map_or_else(none, raw), None)),
         Role::User(_) => user_map(map)?,
         Role::Stacks(ty) => stacks.find(*ty).cloned(),

@@ -62,6 +62,7 @@ impl Clause {
                 Role::Control => shared.control().map(|r| r.map.as_fd().as_raw_fd()),
                 Role::Losses => self.counters.fd().map(|fd| fd.as_raw_fd()),
                 Role::UnwindProcesses => shared.unwind().map(|u| u.borrow().processes_fd()),
+                Role::Packets => shared.packets().map(|p| p.borrow().map_fd()),
                 Role::UnwindRows => shared.unwind().map(|u| u.borrow().rows_fd()),
                 Role::User(_) | Role::Stacks(_) | Role::Scratch | Role::RoData(_) => None,
             };

@@ -14,6 +14,7 @@ mod maps;
 mod names;
 mod ondemand;
 mod order;
+mod packets;
 mod procmaps;
 mod prompt;
 mod reaper;

@@ -15,6 +15,7 @@ use super::error::{LoadError, Problem};
 use super::event::{Body, Event, Loss, MapView};
 use super::maps::LiveMap;
 use super::names::Names;
+use super::packets::Packets;
 use super::procmaps::{self, ProcMaps};
 use super::prompt::Retired;
 use super::reaper::Reaper;
@@ -26,7 +27,7 @@ use super::target::{Target, Watched};
 use super::unwind::{Named, Unwind};
 use crate::attach::{AttachError, Detach};
 use crate::image::wire::globals;
-use crate::image::{Attach, Image, Map, MissingProbes, Role, Schema, Storage};
+use crate::image::{Attach, EventKind, Image, Map, MissingProbes, Role, Schema, Storage};
 use crate::sys::poll::{Poller, Trigger};
 use crate::sys::process::Exit;
 use crate::sys::signal::Signals;
@@ -141,6 +142,7 @@ mod token {
     pub const RINGS: u64 = 2;
     pub const PROCESSES: u64 = 3;
     pub const WAKER: u64 = 4;
+    pub const PACKETS: u64 = 5;
 }
 
 /// While events flow, the reader looks each time after this, and producers need not wake it.
@@ -347,7 +349,7 @@ impl Session {
                 let news = self.poller.wait(Duration::ZERO)?;
                 self.handle(&news)?;
             }
-            let n = self.drain(take);
+            let n = self.drain(take) + self.serve_packets(take);
             self.serve_unwind(take);
             self.unwatch();
             self.tell_losses(take);
@@ -466,6 +468,9 @@ impl Session {
             clause.run(|p| *p == Attach::End)?;
         }
         self.drain(take);
+        self.serve_packets(take);
+        let lost = self.shared.packets().map(|p| p.borrow_mut().finish()).unwrap_or_default();
+        self.warn(&lost, take);
         self.last_losses.set(long_ago());
         self.last_skips.set(long_ago());
         self.tell_losses(take);
@@ -566,7 +571,44 @@ impl Session {
     fn prepare(&mut self, image: &Image) -> Result<(), LoadError> {
         self.need_rings(image)?;
         self.need_processes(image);
+        self.need_packets(image)?;
         self.need_unwind(image)
+    }
+
+    /// Begins the files that packets go to.
+    fn need_packets(&self, image: &Image) -> Result<(), LoadError> {
+        let Some(map) = image.maps.iter().find(|m| m.role == Role::Packets) else { return Ok(()) };
+        if self.shared.packets().is_none() {
+            let packets = Packets::new(map)?;
+            for fd in packets.fds() {
+                let added = self.poller.add(fd, token::PACKETS, Trigger::Edge);
+                added.map_err(|e| LoadError::System(Problem::new("epoll_ctl", &e)))?;
+            }
+            self.shared.keep_packets(packets);
+        }
+        let Some(packets) = self.shared.packets() else { return Ok(()) };
+        image.events.iter().try_for_each(|site| match &site.kind {
+            EventKind::Packet { path } => packets.borrow_mut().open(path),
+            _ => Ok(()),
+        })
+    }
+
+    /// Writes the packets that have come; yields how many.
+    fn serve_packets(&self, take: &mut dyn FnMut(Event)) -> usize {
+        let Some(packets) = self.shared.packets() else { return 0 };
+        let path_of = |sample: &[u8]| match &self.site_of(sample)?.2.kind {
+            EventKind::Packet { path } => Some(path.clone()),
+            _ => None,
+        };
+        let served = packets.borrow_mut().serve(&path_of);
+        self.warn(&served.warnings, take);
+        served.n
+    }
+
+    fn warn(&self, texts: &[String], take: &mut dyn FnMut(Event)) {
+        for text in texts {
+            take(Event { seq: self.next_seq(), origin: None, body: Body::Warning { text } });
+        }
     }
 
     /// Watches processes where their symbols will be asked for, and reads ahead what the script wants so. Without the
@@ -616,9 +658,7 @@ impl Session {
         if served.may_ask {
             self.set_everywhere(globals::UNWIND_ASKED, 0);
         }
-        for text in &served.warnings {
-            take(Event { seq: self.next_seq(), origin: None, body: Body::Warning { text } });
-        }
+        self.warn(&served.warnings, take);
     }
 
     fn need_rings(&mut self, image: &Image) -> Result<(), LoadError> {

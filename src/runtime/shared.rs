@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
+use super::packets::Packets;
 use super::unwind::Unwind;
 use crate::image::MapKind;
 use crate::image::maps::F_MMAPABLE;
@@ -75,12 +76,14 @@ pub struct Shared {
     output: OnceCell<Ring>,
     control: OnceCell<Ring>,
     unwind: OnceCell<RefCell<Unwind>>,
+    packets: OnceCell<RefCell<Packets>>,
 }
 
 impl Shared {
     pub fn new() -> io::Result<Shared> {
         let globals = Rc::new(Memory::new("globals", globals::BYTES as usize)?);
-        Ok(Shared { globals, output: OnceCell::new(), control: OnceCell::new(), unwind: OnceCell::new() })
+        let (output, control, unwind, packets) = Default::default();
+        Ok(Shared { globals, output, control, unwind, packets })
     }
 
     /// Globals for one clause alone, with the same contents; its gate is shut.
@@ -118,6 +121,16 @@ impl Shared {
     pub fn keep_unwind(&self, unwind: Unwind) {
         // Nobody else sets it: a cell of one thread.
         let _ = self.unwind.set(RefCell::new(unwind));
+    }
+
+    /// The events for packets, where a clause takes some.
+    pub fn packets(&self) -> Option<&RefCell<Packets>> {
+        self.packets.get()
+    }
+    /// Keeps the events for packets.
+    pub fn keep_packets(&self, packets: Packets) {
+        // Nobody else sets it: a cell of one thread.
+        let _ = self.packets.set(RefCell::new(packets));
     }
 
     pub fn set(&self, field: u32, value: u32) {

@@ -13,9 +13,6 @@ use crate::ty::{Space, Ty};
 use crate::world;
 use hir::{Expr, ExprKind, Stmt, StmtKind};
 
-/// Functions of the language that awl does not have yet.
-pub(super) const MISSING: &[&str] = &["skboutput"];
-
 /// Builtins that work in all probes, but say something of the probe.
 const OF_A_PROBE: &[&str] = &["ctx", "probe", "probetype"];
 
@@ -61,9 +58,6 @@ impl Checker<'_> {
     }
 
     fn unknown_function(&mut self, name: &ast::Ident) {
-        if MISSING.contains(&name.name.as_str()) {
-            return self.diags.unsupported(name.span, &format!("{}() is", name.name));
-        }
         if self.defs.uncallable.contains(&name.name) {
             return self.diags.uncallable(name.span, &name.name);
         }

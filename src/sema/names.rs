@@ -2,7 +2,6 @@
 //!
 //! Always holds: the script comes first, so that it can define what the kernel has otherwise.
 
-use super::calls::MISSING;
 use super::hir::Expr;
 use super::{Checker, convert, kernel, types};
 use crate::base::Span;
@@ -61,9 +60,6 @@ impl Checker<'_> {
 
     /// Says of a bare word that nothing knows it, or why it cannot.
     pub fn unknown_word(&mut self, name: &str, span: Span, known: impl Iterator<Item = &'static str>) {
-        if MISSING.contains(&name) {
-            return self.diags.unsupported(span, &format!("{name} is"));
-        }
         match kernel::differs(name) {
             true => self.diags.differs_by_kernel(span, name),
             false if self.struct_named(StructKind::Struct, name).is_some() => {

@@ -293,6 +293,7 @@ fn is_percpu(kind: MapKind) -> bool {
         MapKind::PercpuHash | MapKind::PercpuArray | MapKind::LruPercpuHash => true,
         MapKind::Hash
         | MapKind::Array
+        | MapKind::PerfEventArray
         | MapKind::LruHash
         | MapKind::ArrayOfMaps
         | MapKind::Ringbuf
@@ -304,6 +305,7 @@ fn map_type(kind: MapKind) -> libbpf_sys::bpf_map_type {
     match kind {
         MapKind::Hash => libbpf_sys::BPF_MAP_TYPE_HASH,
         MapKind::Array => libbpf_sys::BPF_MAP_TYPE_ARRAY,
+        MapKind::PerfEventArray => libbpf_sys::BPF_MAP_TYPE_PERF_EVENT_ARRAY,
         MapKind::PercpuHash => libbpf_sys::BPF_MAP_TYPE_PERCPU_HASH,
         MapKind::PercpuArray => libbpf_sys::BPF_MAP_TYPE_PERCPU_ARRAY,
         MapKind::LruHash => libbpf_sys::BPF_MAP_TYPE_LRU_HASH,

@@ -18,6 +18,7 @@ pub mod limits;
 pub mod mem;
 pub mod objects;
 pub mod perf;
+pub mod perfring;
 pub mod poll;
 pub mod proc;
 pub mod process;

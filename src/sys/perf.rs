@@ -133,6 +133,21 @@ pub fn open_task_events(scope: Scope, wake_bytes: usize) -> io::Result<OwnedFd> 
     open_attr(&attr, scope)
 }
 
+/// Opens an event, disabled, whose ring takes what programs of a CPU write into it; each record makes it readable.
+pub fn open_output(cpu: u32) -> io::Result<OwnedFd> {
+    let mut attr = libbpf_sys::perf_event_attr {
+        size: size_of::<libbpf_sys::perf_event_attr>() as u32,
+        type_: libbpf_sys::PERF_TYPE_SOFTWARE,
+        config: u64::from(libbpf_sys::PERF_COUNT_SW_BPF_OUTPUT),
+        sample_type: u64::from(libbpf_sys::PERF_SAMPLE_RAW),
+        ..Default::default()
+    };
+    attr.__bindgen_anon_1.sample_period = 1;
+    attr.__bindgen_anon_2.wakeup_events = 1;
+    attr.set_disabled(1);
+    open_attr(&attr, Scope::Cpu(cpu))
+}
+
 fn open_attr(attr: &libbpf_sys::perf_event_attr, scope: Scope) -> io::Result<OwnedFd> {
     let (pid, cpu) = match scope {
         Scope::Cpu(cpu) => (-1, cpu as i32),

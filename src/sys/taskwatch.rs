@@ -4,10 +4,11 @@
 //! counted, never made up. The layout is that of include/uapi/linux/perf_event.h.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use super::mem::{Access, Mapping, page_bytes};
+use super::mem::page_bytes;
 use super::perf::{self, Scope};
+use super::perfring::{LOST, PerfRing};
 
 /// What happened to a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,31 +25,20 @@ pub enum TaskEvent {
 
 /// A watch on all CPUs.
 pub struct TaskWatch {
-    cpus: Vec<Cpu>,
+    cpus: Vec<PerfRing>,
     n_lost: u64,
-}
-
-struct Cpu {
-    event: OwnedFd,
-    ring: Mapping,
 }
 
 /// Pages of a ring: some 500 mappings.
 const RING_PAGES: usize = 16;
-/// Where `perf_event_mmap_page` has the positions of writer and reader.
-const HEAD: usize = 1024;
-const TAIL: usize = 1032;
 /// `PERF_RECORD_*`
 mod record {
-    pub const LOST: u32 = 2;
     pub const COMM: u32 = 3;
     pub const EXIT: u32 = 4;
     pub const FORK: u32 = 7;
     pub const MMAP2: u32 = 10;
     /// In the flags of a COMM record: by exec.
     pub const COMM_EXEC: u16 = 1 << 13;
-    /// `struct perf_event_header`
-    pub const HEADER_BYTES: usize = 8;
     /// The time at the end of each record (`sample_id_all`).
     pub const TIME_BYTES: usize = 8;
 }
@@ -59,17 +49,14 @@ impl TaskWatch {
         let mut cpus = Vec::new();
         for cpu in perf::online_cpus()? {
             let event = perf::open_task_events(Scope::Cpu(cpu), RING_PAGES * page_bytes() / 2)?;
-            let bytes = (1 + RING_PAGES) * page_bytes();
-            let ring = Mapping::new(event.as_fd(), 0, bytes, Access::ReadWrite)?;
-            perf::enable(event.as_fd())?;
-            cpus.push(Cpu { event, ring });
+            cpus.push(PerfRing::new(event, RING_PAGES)?);
         }
         Ok(TaskWatch { cpus, n_lost: 0 })
     }
 
     /// Descriptors that become readable when a ring is half full.
     pub fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.cpus.iter().map(|cpu| cpu.event.as_fd())
+        self.cpus.iter().map(AsFd::as_fd)
     }
 
     /// Records that the kernel had no room for, so far.
@@ -94,40 +81,6 @@ impl TaskWatch {
     }
 }
 
-impl Cpu {
-    fn read(&self, take: &mut dyn FnMut(&[u8])) {
-        let size = (RING_PAGES * page_bytes()) as u64;
-        let head = self.ring.load_u64(HEAD);
-        let mut tail = self.ring.load_u64(TAIL);
-        let mut copy = Vec::new();
-        while tail < head {
-            let header = self.copy(tail, record::HEADER_BYTES, size, &mut copy);
-            let len = usize::from(u16::from_ne_bytes([header[6], header[7]]));
-            if len < record::HEADER_BYTES {
-                // Not a record: nothing after it can be trusted either.
-                tail = head;
-                break;
-            }
-            take(self.copy(tail, len, size, &mut copy));
-            tail += len as u64;
-        }
-        self.ring.release_u64(TAIL, tail);
-    }
-
-    /// `len` bytes at position `at`, which may go round the end of the ring.
-    fn copy<'a>(&self, at: u64, len: usize, size: u64, copy: &'a mut Vec<u8>) -> &'a [u8] {
-        let from = (at % size) as usize;
-        let first = len.min(size as usize - from);
-        copy.clear();
-        // SAFETY: the kernel does not write between the reader's position and its own.
-        unsafe {
-            copy.extend_from_slice(self.ring.bytes(page_bytes() + from, first));
-            copy.extend_from_slice(self.ring.bytes(page_bytes(), len - first));
-        }
-        copy
-    }
-}
-
 enum Parsed {
     Event(u64, TaskEvent),
     Lost(u64),
@@ -143,7 +96,7 @@ fn parse(record: &[u8]) -> Option<Parsed> {
     let (pid, second) = (u32_at(8)?, u32_at(12)?);
     let event = match u32_at(0)? {
         // id, then how many
-        record::LOST => return Some(Parsed::Lost(u64_at(16)?)),
+        LOST => return Some(Parsed::Lost(u64_at(16)?)),
         record::COMM if flags & record::COMM_EXEC != 0 => TaskEvent::Exec { pid },
         // pid, ppid, tid, ptid: a thread has the pid of its process.
         record::FORK if pid == u32_at(16)? => TaskEvent::Fork { pid, parent: second },

@@ -118,7 +118,8 @@ fn data_section(object: &mut Object, name: &str, map: &Map) -> SymbolId {
         | Role::Scratch
         | Role::Stacks(_)
         | Role::UnwindProcesses
-        | Role::UnwindRows => {
+        | Role::UnwindRows
+        | Role::Packets => {
             // Zeroes are written out: older versions of libbpf know only one `.bss`.
             let name = format!(".data.{name}").into_bytes();
             let section = object.add_section(Vec::new(), name, SectionKind::Data);

@@ -71,6 +71,27 @@ pub static ROWS: &[Builtin] = &[
         doc: "The full path of a struct path of the kernel, or of a pointer to one, in `length` bytes or max_strlen; empty where it is longer. The kernel allows it in some functions only, such as security_file_open and vfs_getattr.",
         example: "fentry:security_file_open { @[path(args.file.f_path)] = count(); } interval:s:1 { exit(); }",
     },
+    Builtin {
+        name: "skboutput",
+        aliases: &[],
+        form: Form::Func,
+        params: &[
+            Param::required("path", ParamKind::Text),
+            Param::required("skb", ParamKind::Ptr),
+            Param::required("length", ParamKind::Int),
+            Param::required("offset", ParamKind::Int),
+        ],
+        ret: Ret::Check(skboutput),
+        needs: Needs {
+            unsafe_: false,
+            probes: &[Provider::Fentry, Provider::Fexit, Provider::Rawtracepoint],
+            helpers: &[],
+        },
+        effect: Effect::Usual,
+        lower: lower::skboutput,
+        doc: "Writes a packet, a struct sk_buff of the probe's arguments, into a PCAP file: `length` bytes from `offset` on, where its IP header is (14 where an Ethernet header comes first). Yields 0, or the negative number of an error.",
+        example: "rawtracepoint:netif_receive_skb { _ = skboutput(\"received.pcap\", args.skb, args.skb.len, 0); } interval:s:1 { exit(); }",
+    },
     Builtin::func(
         "unwatch",
         &[Param::required("address", ParamKind::Ptr)],
@@ -204,6 +225,23 @@ fn path(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         Ty::Struct(id) if cx.types().structs[id].name == "path" => (Ty::Str { n: n as u32 }, CallData::None),
         _ => bad(cx, 0, "path() takes a struct path of the kernel, or a pointer to one".into()),
     }
+}
+
+fn skboutput(cx: &mut dyn CheckCx) -> (Ty, CallData) {
+    if cx.config().for_object {
+        return bad(cx, 0, "skboutput() works with awl alone, which writes the file".into());
+    }
+    let is_packet = match cx.arg(1).ty {
+        Ty::Error => return (Ty::Error, CallData::None),
+        Ty::Ptr { to, .. } => matches!(*to, Ty::Struct(id) if cx.types().structs[id].name == "sk_buff"),
+        _ => false,
+    };
+    if !is_packet {
+        return bad(cx, 1, "skboutput() takes a pointer to a struct sk_buff of the kernel".into());
+    }
+    cx.coerce(2, Ty::U64);
+    cx.coerce(3, Ty::U64);
+    (Ty::U32, CallData::None)
 }
 
 fn unwatch(cx: &mut dyn CheckCx) -> (Ty, CallData) {

@@ -2,12 +2,16 @@
 
 use super::{memory, number};
 use crate::image::EventKind;
-use crate::ir::{Cc, Kind, Size, Value};
+use crate::image::wire::packet;
+use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::isa::Helper;
 use crate::isa::limits::STACK_BYTES_MAX;
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand, ReadSpace};
 use crate::ty::Ty;
+
+/// `BPF_F_CURRENT_CPU`
+const CURRENT_CPU: i64 = 0xffff_ffff;
 
 /// The kernel reads strings at the addresses that it is given.
 pub fn debugf(cx: &mut dyn LowerCx) -> Operand {
@@ -101,6 +105,49 @@ pub fn path(cx: &mut dyn LowerCx) -> Operand {
     let dst = cx.out(n, "path string");
     cx.read_str(ReadSpace::Kernel, dst, whole, n);
     Operand::Mem { ptr: dst, off: 0 }
+}
+
+/// The helper copies from the packet's start: what comes before IP goes along, and is left out by the reader.
+pub fn skboutput(cx: &mut dyn LowerCx) -> Operand {
+    let Some(path) = cx.arg_text(0) else { crate::bug!("skboutput() without its file") };
+    let skb = number(cx, 1);
+    let len = number(cx, 2);
+    let at = number(cx, 3);
+    // Bounded one by one, so that their sum is right.
+    let (len, at) = (cx.b().umin(len, packet::CAPTURED_MAX), cx.b().umin(at, packet::CAPTURED_MAX));
+    let end = cx.b().bin(BinOp::Add, len, at);
+    let end = cx.b().umin(end, packet::CAPTURED_MAX);
+    let whole = match cx.kernel_field(skb, "sk_buff", "len") {
+        Some(Operand::Val(v)) => v,
+        _ => cx.b().iconst(0),
+    };
+    let (short, join) = (cx.b().new_block(), cx.b().new_block());
+    let captured = cx.b().block_param(join, Kind::Int);
+    let long = cx.b().new_block();
+    cx.b().branch(Cc::Ult, whole, end, short, long);
+    cx.b().enter(short);
+    cx.b().jump(join, vec![whole]);
+    cx.b().enter(long);
+    cx.b().jump(join, vec![end]);
+    cx.b().enter(join);
+    let meta = cx.temp(packet::BYTES, "packet");
+    let (map, site) = cx.packet_site(&path);
+    let site = cx.b().iconst(site);
+    let ns = cx.b().call(Helper::KTIME_GET_BOOT_NS, &[]);
+    for (field, value) in
+        [(packet::SITE, site), (packet::CAPTURED, captured), (packet::WHOLE, whole), (packet::IP_AT, at)]
+    {
+        cx.b().store(Size::B4, meta, field as i32, value);
+    }
+    cx.b().store(Size::B8, meta, packet::NS as i32, ns);
+    let high = cx.b().bin_imm(BinOp::Shl, captured, 32);
+    let here = cx.b().iconst(CURRENT_CPU);
+    let flags = cx.b().bin(BinOp::Or, high, here);
+    let bytes = cx.b().iconst(packet::BYTES.into());
+    let r = cx.b().call(Helper::SKB_OUTPUT, &[skb, map, flags, meta, bytes]);
+    // As 32 bits.
+    let r = cx.b().bin_imm(BinOp::Shl, r, 32);
+    Operand::Val(cx.b().bin_imm(BinOp::Lshr, r, 32))
 }
 
 pub fn unwatch(cx: &mut dyn LowerCx) -> Operand {
