@@ -197,6 +197,8 @@ pub trait LowerCx {
     fn reads_directly(&self) -> bool;
     /// The current task: a BTF pointer where programs of this type may read through it, else a kernel address.
     fn task(&mut self) -> Value;
+    /// The ids of the current thread and its process in awl's namespace, 0 for tasks that it does not see.
+    fn own_ids(&mut self) -> (Value, Value);
     /// Reads a member path of a kernel struct (`real_parent.tgid`) through a pointer as `task()` gives it, like
     /// an access in a script; `None` if this kernel has no such path.
     fn kernel_field(&mut self, base: Value, strukt: &str, path: &str) -> Option<Operand>;

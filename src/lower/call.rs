@@ -213,6 +213,9 @@ impl LowerCx for CallCx<'_, '_, '_> {
     fn task(&mut self) -> Value {
         self.f.task()
     }
+    fn own_ids(&mut self) -> (Value, Value) {
+        self.f.own_ids()
+    }
     fn kernel_field(&mut self, base: Value, strukt: &str, path: &str) -> Option<Operand> {
         let dest = self.dest.take();
         self.f.dest = dest;

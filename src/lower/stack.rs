@@ -15,6 +15,8 @@ use crate::ty::{Space, StackTy, Ty};
 
 /// `BPF_F_USER_STACK`
 const USER_STACK: i64 = 1 << 8;
+/// Bytes of `struct bpf_pidns_info`: pid, tgid.
+const PIDNS_INFO_BYTES: u32 = 8;
 /// `BPF_NOEXIST`
 const NOEXIST: i64 = 1;
 /// Odd numbers with bits set at random (the fractions of the golden ratio and of the square root of 2).
@@ -184,6 +186,19 @@ impl Fx<'_, '_> {
         });
     }
 
+    /// Thread and process of the current task in awl's namespace, 0 where it does not see them.
+    pub fn own_ids(&mut self) -> (Value, Value) {
+        let ids = self.temp(PIDNS_INFO_BYTES, "ids");
+        let [dev, ino] = [globals::PIDNS_DEV, globals::PIDNS_INO].map(|at| {
+            let at = self.global(at);
+            self.b.load(Size::B8, at, 0)
+        });
+        let len = self.b.iconst(PIDNS_INFO_BYTES.into());
+        // A failure leaves zeros.
+        self.b.call(Helper::GET_NS_CURRENT_PID_TGID, &[dev, ino, ids, len]);
+        (self.b.load(Size::B4, ids, 0), self.b.load(Size::B4, ids, 4))
+    }
+
     /// What the side map keeps of the stack with that key.
     pub fn stack_frames(&mut self, ty: StackTy, key: Value, gone: Block) -> Value {
         let map = self.m.own_map(Role::Stacks(ty));
@@ -192,8 +207,11 @@ impl Fx<'_, '_> {
         self.present(found, gone)
     }
 
-    /// The process of the current task.
+    /// The process of the current task, as awl knows it.
     pub fn tgid(&mut self) -> Value {
+        if crate::world::has_other_ids(self.m.world) {
+            return self.own_ids().1;
+        }
         let both = self.b.call(Helper::GET_CURRENT_PID_TGID, &[]);
         self.b.bin_imm(BinOp::Lshr, both, 32)
     }

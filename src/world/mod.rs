@@ -276,6 +276,11 @@ pub fn has(world: &dyn World, helper: Helper) -> bool {
     world.features().helper(helper)
 }
 
+/// Whether processes have other ids here than the kernel's own, and programs can ask for those.
+pub fn has_other_ids(world: &dyn World) -> bool {
+    !world.in_init_pid_ns() && world.features().helper(Helper::GET_NS_CURRENT_PID_TGID)
+}
+
 /// Whether programs can keep a value with each task.
 pub fn has_task_storage(world: &dyn World) -> bool {
     let features = world.features();

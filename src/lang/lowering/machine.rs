@@ -6,6 +6,7 @@ use crate::ir::{BinOp, Cc, Kind, Size, Value};
 use crate::isa::Helper;
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand, ReadSpace};
+use crate::world;
 
 pub fn of_file(_: &mut dyn LowerCx) -> Operand {
     folded("what is asked of the probed file")
@@ -125,10 +126,14 @@ pub fn usym(cx: &mut dyn LowerCx) -> Operand {
     user_symbol(cx, addr)
 }
 
-/// Address and process.
+/// Address and process, as awl knows it.
 pub fn user_symbol(cx: &mut dyn LowerCx, addr: Value) -> Operand {
-    let ids = cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]);
-    let tgid = cx.b().bin_imm(BinOp::Lshr, ids, 32);
+    let tgid = if world::has_other_ids(cx.world()) {
+        cx.own_ids().1
+    } else {
+        let ids = cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]);
+        cx.b().bin_imm(BinOp::Lshr, ids, 32)
+    };
     let dst = cx.out(16, "usym");
     cx.b().store(Size::B8, dst, 0, addr);
     cx.b().store(Size::B8, dst, 8, tgid);

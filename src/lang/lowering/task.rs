@@ -9,9 +9,7 @@ use crate::isa::limits::COMM_BYTES;
 use crate::lang::sig::CallData;
 use crate::lang::traits::{LowerCx, Operand};
 use crate::ty::Ty;
-
-/// Bytes of `struct bpf_pidns_info`: pid, tgid.
-const PIDNS_INFO_BYTES: u32 = 8;
+use crate::world;
 
 /// Kernel functions that find a task by its id, and give it back.
 pub const TASK_FROM_PID: &str = "bpf_task_from_pid";
@@ -21,7 +19,7 @@ pub const NAME_BYTES: u32 = 64;
 
 pub fn pid(cx: &mut dyn LowerCx) -> Operand {
     if in_own_namespace(cx) {
-        return Operand::Val(namespaced(cx, 4));
+        return Operand::Val(cx.own_ids().1);
     }
     let ids = cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]);
     Operand::Val(cx.b().bin_imm(BinOp::Lshr, ids, 32))
@@ -29,7 +27,7 @@ pub fn pid(cx: &mut dyn LowerCx) -> Operand {
 
 pub fn tid(cx: &mut dyn LowerCx) -> Operand {
     if in_own_namespace(cx) {
-        return Operand::Val(namespaced(cx, 0));
+        return Operand::Val(cx.own_ids().0);
     }
     let ids = cx.b().call(Helper::GET_CURRENT_PID_TGID, &[]);
     Operand::Val(cx.b().un(UnOp::Zext32, ids))
@@ -38,20 +36,7 @@ pub fn tid(cx: &mut dyn LowerCx) -> Operand {
 /// Whether ids are those of awl's namespace and that is not the first one, which ids are of anyway.
 fn in_own_namespace(cx: &mut dyn LowerCx) -> bool {
     let is_init = matches!(cx.data(), CallData::Text(ns) if ns == "init");
-    !is_init && !cx.world().in_init_pid_ns() && cx.world().features().helper(Helper::GET_NS_CURRENT_PID_TGID)
-}
-
-/// An id in awl's namespace, 0 for tasks that it does not see.
-fn namespaced(cx: &mut dyn LowerCx, off: i32) -> Value {
-    let info = cx.temp(PIDNS_INFO_BYTES, "ids");
-    let at = cx.global(globals::PIDNS_DEV);
-    let dev = cx.b().load(Size::B8, at, 0);
-    let at = cx.global(globals::PIDNS_INO);
-    let ino = cx.b().load(Size::B8, at, 0);
-    let len = cx.b().iconst(PIDNS_INFO_BYTES.into());
-    // A failure leaves zeros.
-    cx.b().call(Helper::GET_NS_CURRENT_PID_TGID, &[dev, ino, info, len]);
-    cx.b().load(Size::B4, info, off)
+    !is_init && world::has_other_ids(cx.world())
 }
 
 pub fn uid(cx: &mut dyn LowerCx) -> Operand {
