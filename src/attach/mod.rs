@@ -220,7 +220,7 @@ impl Unit {
             Method::Each => match &self.points[0] {
                 // The program itself tells the system calls apart.
                 Attach::SyscallTp { when, hook, .. } => {
-                    take(&all, syscall::attach(program, *when, *hook, cx));
+                    take(&all, syscall::attach(program, (*when, *hook), &self.points, cx));
                 }
                 _ => {
                     for point in &self.points {
@@ -251,7 +251,9 @@ fn attach_one(program: BorrowedFd, point: &Attach, cx: &Cx) -> Result<Vec<Link>,
         Attach::TpBtf { .. } | Attach::Fentry { .. } | Attach::BpfFunction { .. } | Attach::Iter { .. } => {
             attach_tracing(program, point, cx)
         }
-        Attach::SyscallTp { when, hook, .. } => syscall::attach(program, *when, *hook, cx),
+        Attach::SyscallTp { when, hook, .. } => {
+            syscall::attach(program, (*when, *hook), std::slice::from_ref(point), cx)
+        }
         Attach::Kprobe { module, func, offset, when } => {
             kprobe::attach(program, module, func, *offset, *when)
         }

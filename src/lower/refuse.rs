@@ -70,7 +70,7 @@ impl Cx<'_> {
         walk::block(body, &mut |e| exprs.push(e), &mut |s| stmts.push(s));
         for s in stmts {
             match &s.kind {
-                StmtKind::ForRange { from, to, .. } => self.range(s.span, from, to),
+                StmtKind::ForRange { from, to, body, .. } => self.range(s.span, (from, to), body),
                 StmtKind::ForMap { map, .. } => self.each(*map, s.span),
                 _ => {}
             }
@@ -106,9 +106,9 @@ impl Cx<'_> {
         lacks(self.diags, span, what, "print() it, or count with ++ and += instead of an aggregation");
     }
 
-    fn range(&mut self, span: Span, from: &Expr, to: &Expr) {
+    fn range(&mut self, span: Span, bounds: (&Expr, &Expr), body: &Block) {
         let Some(point) = self.probe.points.first() else { return };
-        if way_of_range(from, to, self.world, point.attach.prog_type()) == Way::None {
+        if way_of_range(bounds, body, self.world, point.attach.prog_type()) == Way::None {
             let what = "this kernel has no loops whose bounds are not known at compile time (5.17 has)";
             lacks(self.diags, span, what.into(), "loop to a number, and break");
         }

@@ -4,7 +4,7 @@
 
 use super::func::{Fx, Home, Loop, Returns};
 use super::memory::Tails;
-use super::walk::Round;
+use super::walk::{self, Round};
 use crate::image::{LossKind, ProgType};
 use crate::ir::{BinOp, Cc, Kind, Op, Size, Slot, Value};
 use crate::isa::Helper;
@@ -150,7 +150,7 @@ impl<'a> Fx<'_, 'a> {
     }
 
     fn for_range(&mut self, local: LocalId, from: &'a Expr, to: &'a Expr, body: &'a hir::Block) {
-        let way = way_of_range(from, to, self.m.world, self.prog_type);
+        let way = way_of_range((from, to), body, self.m.world, self.prog_type);
         let first = self.val(from);
         let limit = self.val(to);
         let less = if self.is_signed(&from.ty) { Cc::Slt } else { Cc::Ult };
@@ -255,6 +255,8 @@ impl<'a> Fx<'_, 'a> {
 
 /// Rounds of a range that the verifier can well follow one by one.
 pub const FOLLOWED_MAX: u64 = 64;
+/// Expressions in all rounds of such a loop, at most.
+const FOLLOWED_EXPRS_MAX: i64 = 2000;
 /// The most that the kernel does (`BPF_MAX_LOOPS`, include/linux/bpf.h).
 pub const ROUNDS_MAX: u32 = 8 << 20;
 
@@ -271,8 +273,8 @@ pub enum Way {
 }
 
 /// The way of a range on this kernel.
-pub fn way_of_range(from: &Expr, to: &Expr, world: &dyn World, ty: ProgType) -> Way {
-    if is_short_range(from, to) {
+pub fn way_of_range((from, to): (&Expr, &Expr), body: &hir::Block, world: &dyn World, ty: ProgType) -> Way {
+    if is_short_range(from, to, body) {
         return Way::Jumps;
     }
     match way_of_rounds(world, ty) {
@@ -292,12 +294,28 @@ pub fn way_of_rounds(world: &dyn World, ty: ProgType) -> Way {
     }
 }
 
-/// Whether a range has few rounds, and is known to.
-fn is_short_range(from: &Expr, to: &Expr) -> bool {
-    match (constant(from), constant(to)) {
-        (Some(a), Some(b)) => b.saturating_sub(a) <= FOLLOWED_MAX as i64,
-        _ => false,
-    }
+/// Whether a range has few rounds, and is known to, and its body comes to little in all of them.
+fn is_short_range(from: &Expr, to: &Expr, body: &hir::Block) -> bool {
+    let Some(n) = n_rounds_of(from, to) else { return false };
+    n <= FOLLOWED_MAX as i64 && n.saturating_mul(n_exprs(body)) <= FOLLOWED_EXPRS_MAX
+}
+
+fn n_rounds_of(from: &Expr, to: &Expr) -> Option<i64> {
+    Some(constant(to)?.saturating_sub(constant(from)?).max(0))
+}
+
+/// The expressions of a body, those of a loop in it as often as it goes round.
+fn n_exprs(body: &hir::Block) -> i64 {
+    let (mut n, mut again) = (0i64, 0i64);
+    walk::block(body, &mut |_| n += 1, &mut |s| {
+        if let StmtKind::ForRange { from, to, body, .. } = &s.kind {
+            let mut n_inner = 0i64;
+            walk::block(body, &mut |_| n_inner += 1, &mut |_| {});
+            let n_more = n_rounds_of(from, to).unwrap_or(1).saturating_sub(1).max(0);
+            again = again.saturating_add(n_inner.saturating_mul(n_more));
+        }
+    });
+    n.saturating_add(again)
 }
 
 /// The number that an expression is, if it is one.
