@@ -19,6 +19,7 @@ fn tab_completes() {
     tab(&mut t, "curtask.real_par", "curtask.real_parent");
     tab(&mut t, "t:syscalls:sys_enter_openat { printf(\"%s\", str(args.filen", "args.filename");
     tab(&mut t, "begin { @x = coun", "count(");
+    tab(&mut t, "begin { print(leader_c", "leader_comm");
     tab(&mut t, "begin { $counter = 1; $cou", "$counter");
     tab(&mut t, "config = { max_strl", "max_strlen");
     tab(&mut t, ":struct task_struc", "task_struct");
@@ -46,6 +47,9 @@ fn hints_stand_behind_the_cursor() {
     t.keys("begin { printf(");
     t.until_shows("printf(format, values…)");
     t.take_back();
+    t.keys("begin { assert(pid > 1, ");
+    t.until_shows("assert(condition, message) [message]");
+    t.take_back();
     t.leave();
 }
 
@@ -71,6 +75,7 @@ fn everything_is_explained() {
     for (topic, wanted) in [
         ("strftime", "strftime("),
         ("hist", "hist("),
+        ("ppid", "ppid, ppid(task)"),
         ("tracepoint", "tracepoint:CATEGORY:EVENT"),
         ("max_strlen", "default: 1024"),
         ("E0401", "E0401"),
@@ -80,9 +85,11 @@ fn everything_is_explained() {
         assert!(said.contains(wanted), "{topic}: {said}");
     }
     // The example of what was explained last is a key away.
-    t.answer(":help count");
-    t.keys("\x1b\r");
-    t.until_shows("count()");
-    t.take_back();
+    for (topic, example) in [("count", "count()"), ("has_cpid", "if (has_cpid)")] {
+        t.answer(&format!(":help {topic}"));
+        t.keys("\x1b\r");
+        t.until_shows(example);
+        t.take_back();
+    }
     t.leave();
 }
