@@ -83,15 +83,17 @@ pub fn parse(format: &[u8]) -> Result<Format, BadFormat> {
         if format[at] != b'%' {
             text.push(format[at]);
             at += 1;
-        } else if format.get(at + 1) == Some(&b'%') {
-            text.push(b'%');
-            at += 2;
         } else {
-            if !text.is_empty() {
-                pieces.push(Piece::Text(std::mem::take(&mut text)));
-            }
             let mut reader = Reader { bytes: format, at: at + 1, start: at };
-            pieces.push(Piece::Conv(reader.conversion()?));
+            match reader.conversion()? {
+                Some(conv) => {
+                    if !text.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut text)));
+                    }
+                    pieces.push(Piece::Conv(conv));
+                }
+                None => text.push(b'%'),
+            }
             at = reader.at;
         }
     }
@@ -109,7 +111,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn conversion(&mut self) -> Result<Conv, BadFormat> {
+    /// `None` for a percent sign, which takes no value: `%%`, and, as in C, with a width that changes nothing.
+    fn conversion(&mut self) -> Result<Option<Conv>, BadFormat> {
         let mut conv = Conv {
             minus: false,
             plus: false,
@@ -134,11 +137,15 @@ impl Reader<'_> {
         conv.length = self.one_of(LENGTHS.iter().copied()).unwrap_or("");
         let mut longest: Vec<&'static str> = CONVERSIONS.iter().map(|r| r.conv).collect();
         longest.sort_by_key(|c| std::cmp::Reverse(c.len()));
+        let takes_counts = [conv.width, conv.precision].contains(&Some(Count::Arg));
+        if !takes_counts && self.one_of(["%"].into_iter()).is_some() {
+            return Ok(None);
+        }
         match self.one_of(longest.into_iter()) {
             Some(name) => conv.conv = name,
             None => return Err(self.bad()),
         }
-        Ok(conv)
+        Ok(Some(conv))
     }
 
     /// The flag that the next byte sets.
