@@ -81,6 +81,7 @@ codes! {
     OUTLIVES "W0323" "variable used after its block" "A variable that is first assigned inside a block ends with it. Older scripts use such variables after the block; that works here, and the variable is 0 or empty where the block was not run. Declare it with let before the block.";
     MEMBER_LEFT_OUT "W0324" "member left out of an object" "An object is loaded by other kernels than the one it was made on. Of a member that this one lacks no type is known, so that code for it cannot be made: make the object on a kernel that has the member, or with a snapshot of one (awl world FILE, --world FILE).";
     NEEDS_PROCESS "E0325" "needs a process" "Stacks are unwound by tables that are made of the binaries of a process: -p PID, -c COMMAND or --dwarf-pid PID names it.";
+    ADDRESS_SHOWN "W0326" "address instead of text" "A pointer to characters prints as the address that it is. str() reads the text there: printf(\"%s\", str(args.filename)).";
     TOO_MANY_MAPS "E0329" "too many maps" "A script has at most 1000 maps; each is an object of the kernel, and a program can use 64 of them.";
     RETURN "E0340" "wrong return" "A function with a result returns a value of that type on every way through it; one without returns nothing.";
     PROBE_TYPE "E0401" "unknown probe type" "`awl help probes` lists the probe types.";

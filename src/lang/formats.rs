@@ -5,6 +5,7 @@
 
 use super::sig::Need;
 use super::traits::CheckCx;
+use crate::base::{Diag, codes};
 use crate::image::wire::{Conv, Count, Format, Piece};
 use crate::ty::{self, Ty};
 
@@ -256,6 +257,10 @@ fn take(cx: &mut dyn CheckCx, at: usize, takes: Takes, conv: &str) -> bool {
         (Ty::Buf { .. }, _) => takes == Takes::Buffer,
         _ => false,
     };
+    if takes == Takes::Value && is_text_pointer(&arg.ty) {
+        let message = "this shows the address, not the text there";
+        cx.push(Diag::warning(&codes::ADDRESS_SHOWN, arg.span, message).hint("read the text: str(…)"));
+    }
     if !fits {
         let name = ty::print::name(&arg.ty, cx.types());
         let wanted = match takes {
@@ -266,6 +271,11 @@ fn take(cx: &mut dyn CheckCx, at: usize, takes: Takes, conv: &str) -> bool {
         cx.bad_argument(arg.span, format!("%{conv} prints {wanted}, not {name}"));
     }
     fits
+}
+
+/// `char *`
+fn is_text_pointer(ty: &Ty) -> bool {
+    matches!(ty, Ty::Ptr { to, .. } if matches!(**to, Ty::Int { bits: 8, .. }))
 }
 
 /// Whether a call's parameters are a format and its values.
