@@ -45,6 +45,8 @@
 //! - Bounds: a bound is an operation that yields a new value (`ir::Op::Umin`); later uses take only that.
 //! - Pointers have kinds (`ir::Kind`): what the verifier trusts is loaded directly, after a null check; the
 //!   rest goes through `probe_read`.
+//! - Programs wait for nothing: one that lacks an unwind table ([`image::unwind`]) asks for it, once until it is
+//!   answered, and its stack is counted as cut short.
 //! - Losses are counted where they happen (`image::LossSite`) and said by the runtime.
 //! - Order: output and control records have a ring each; a control record carries the output ring's position at
 //!   its emission, so that a flood of output can neither lose nor overtake an `exit()` ([`image::wire`]).
