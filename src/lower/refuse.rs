@@ -122,6 +122,7 @@ impl Cx<'_> {
             match call.row.name {
                 "delete" => self.delete(call, e.span),
                 "len" => self.len(call, e.span),
+                "__copy_value" => self.copy(call, e.span),
                 "func" => self.func(e.span),
                 "dw_ustack" => self.dw_ustack(e.span),
                 _ => {}
@@ -132,6 +133,13 @@ impl Cx<'_> {
     /// An aggregation without key is deleted on each CPU; one with keys goes as a whole.
     fn delete(&mut self, call: &Call, span: Span) {
         if let Some(Arg::Map { map, key: None }) = call.args.first() {
+            self.over_cpus(*map, span);
+        }
+    }
+
+    /// The value of an entry, as `find()` reads it.
+    fn copy(&mut self, call: &Call, span: Span) {
+        if let Some(Arg::Map { map, .. }) = call.args.first() {
             self.over_cpus(*map, span);
         }
     }
