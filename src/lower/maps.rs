@@ -1,7 +1,9 @@
 //! What the kernel is asked for: the script's maps by their storage, and awl's own by their use.
 //!
-//! Always holds: hash maps are not preallocated where the kernel is safe without; sizes fit what the code of
-//! `map.rs` and the merging of `lang::aggs` expect.
+//! Always holds: hash maps are preallocated while that takes little memory, for the kernel's allocator runs dry where a
+//! program has no interrupts (a timer's adds some 30 keys at a time, one that holds a run queue's lock perhaps none);
+//! large ones are not where the kernel is safe without. Sizes fit what the code of `map.rs` and the merging of
+//! `lang::aggs` expect.
 
 use crate::image::maps::{F_MMAPABLE, F_NO_PREALLOC};
 use crate::image::unwind;
@@ -10,6 +12,11 @@ use crate::lang::aggs;
 use crate::sema::hir;
 use crate::ty::{Ty, TypeTable};
 use crate::world::{Feature, World};
+
+/// Bytes that a map may take from the start: 4096 keys with their counts on 60 processors.
+const PREALLOCATED_BYTES_MAX: u64 = 4 << 20;
+/// What the kernel needs for an element of a hash map besides key and value.
+const ELEM_BYTES: u64 = 64;
 
 /// Bytes of the control ring: some thousand actions that wait to be done.
 const CONTROL_BYTES: u32 = 64 << 10;
@@ -64,7 +71,18 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
     let flags = match map.storage {
         // The kernel takes task storage with nothing else.
         Storage::Thread => F_NO_PREALLOC,
-        _ if is_sparse => sparse_flag(world),
+        _ if is_sparse => {
+            let n_values = if kind == MapKind::PercpuHash { world.n_cpus() } else { 1 };
+            let elem_bytes = u64::from(key_size) + u64::from(value_size) * u64::from(n_values) + ELEM_BYTES;
+            match kind {
+                MapKind::Hash | MapKind::PercpuHash
+                    if elem_bytes * u64::from(max_entries) <= PREALLOCATED_BYTES_MAX =>
+                {
+                    0
+                }
+                _ => sparse_flag(world),
+            }
+        }
         _ => 0,
     };
     let role = Role::User(schema);
