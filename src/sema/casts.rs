@@ -14,7 +14,7 @@ impl Checker<'_> {
         }
         let to = match to {
             // What the number is, this probe knows: another that reads it from a map might not.
-            Ty::Ptr { to, space: Space::Any } if is_number(&e.ty) => {
+            Ty::Ptr { to, space: Space::Any } if is_number(&e.ty) && !matches!(e.ty, Ty::Ptr { .. }) => {
                 Ty::Ptr { to, space: self.plain_space() }
             }
             to => to,
