@@ -9,14 +9,13 @@ use super::{bpfprogs, btf, dwarf, elf, objects, proc, tracefs};
 use crate::btf::Kernel;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, StructOrigin, Ty, TypeTable};
+use crate::world::folder;
 use crate::world::{
     Answer, BpfFunction, Feature, Features, FuncSig, LinePlace, Missing, PerCpu, TracepointFormat, UsdtProbe,
     UserFile, UserObject, UserSymbol, World, glob, is_glob,
 };
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::ErrorKind;
 use std::rc::Rc;
 
 /// This machine.
@@ -236,10 +235,7 @@ impl World for LinuxWorld {
         proc::cgroup_id(path)
     }
     fn read_file(&self, path: &str) -> Answer<String> {
-        fs::read_to_string(path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => Missing::No,
-            _ => Missing::Unreadable { why: format!("{path}: {e}"), hint: String::new() },
-        })
+        folder::read_text(path)
     }
 }
 

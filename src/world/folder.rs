@@ -1,4 +1,4 @@
-//! Folders of files that scripts import.
+//! Files that scripts import, and folders of them.
 
 use super::{Answer, Missing};
 use std::io::ErrorKind;
@@ -11,6 +11,20 @@ pub struct Folder {
     pub names: Vec<String>,
     /// Everybody may put files into it.
     pub is_world_writable: bool,
+}
+
+/// A file's text. Headers may have comments in whatever encoding.
+pub fn read_text(path: &str) -> Answer<String> {
+    let unreadable = |why: String| Missing::Unreadable { why: format!("{path}: {why}"), hint: String::new() };
+    let bytes = std::fs::read(path).map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Missing::No,
+        _ => unreadable(e.to_string()),
+    })?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
+        Err(e) if path.ends_with(".h") => Ok(String::from_utf8_lossy(e.as_bytes()).into_owned()),
+        Err(e) => Err(unreadable(e.utf8_error().to_string())),
+    }
 }
 
 /// The folder at that path; `Missing::No` if there is none.

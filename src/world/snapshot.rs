@@ -6,6 +6,7 @@
 
 mod format;
 
+use super::folder;
 use super::{
     Answer, Feature, Features, FuncSig, Missing, PerCpu, TracepointFormat, UsdtProbe, UserSymbol, World,
     glob, is_glob,
@@ -16,7 +17,6 @@ use crate::isa::Helper;
 use crate::isa::arch::{self, Arch};
 use crate::ty::{EnumId, StructId, StructKind, Ty, TypeTable};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// All that a snapshot holds. Lists are sorted.
@@ -259,10 +259,7 @@ impl World for SnapshotWorld {
         &self.include_dirs
     }
     fn read_file(&self, path: &str) -> Answer<String> {
-        fs::read_to_string(path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => Missing::No,
-            _ => Missing::Unreadable { why: format!("{path}: {e}"), hint: String::new() },
-        })
+        folder::read_text(path)
     }
 }
 

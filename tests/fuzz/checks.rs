@@ -20,16 +20,24 @@ pub fn script(text: &str) {
     compile(text);
 }
 
-/// C definitions, then a script that has nothing to do with them.
+/// C definitions, then a script that has nothing to do with them; and the same as a header of the system.
 pub fn c(text: &str) {
     compile(&format!("{text}\nbegin {{ @ = 1; }}\n"));
+    let mut world = FixtureWorld::new();
+    world.files.insert("/usr/include/fuzzed.h".to_owned(), text.to_owned());
+    let script = "#include <fuzzed.h>\n#include <fuzzed.h>\nbegin { print((A, sizeof(struct a))); }\n";
+    compile_on(&world, script);
 }
 
 /// Compiles to an image or to errors, never to neither.
 fn compile(text: &str) {
+    compile_on(&FixtureWorld::new(), text);
+}
+
+fn compile_on(world: &FixtureWorld, text: &str) {
     let mut sources = SourceMap::new();
     let file = sources.add(Source::new("script", text));
-    let made = awl::compile(sources, &[file], &Config::default(), &FixtureWorld::new());
+    let made = awl::compile(sources, &[file], &Config::default(), world);
     places_are_inside(&made.sources, &made.diags);
     assert!(made.image.is_some() != made.diags.has_errors(), "an image and errors, or neither");
 }

@@ -97,8 +97,13 @@ impl Declarer<'_> {
             // x86_64: an array of one struct of 24 bytes.
             "__builtin_va_list" => Laid { align: 8, ..opaque(24) },
             _ => {
-                if let Some(laid) = self.typedefs.get(name) {
-                    return Ok(laid.clone());
+                match self.typedefs.get(name).cloned() {
+                    // `typedef struct s t;` may come before what `struct s` has.
+                    Some(Laid { ty: ty @ Ty::Struct(_), is_incomplete: true, .. }) => {
+                        return Ok(self.laid(ty));
+                    }
+                    Some(laid) => return Ok(laid),
+                    None => {}
                 }
                 let Some(ty) = c_int(&[name]).or_else(|| of_library(name)) else {
                     return self.of_kernel(name);

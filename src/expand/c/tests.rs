@@ -89,6 +89,7 @@ fn members_lie_as_in_c() {
             "8 struct b y@0 int8[4] n@32",
         ),
         ("struct a { char n[(int)sizeof(long) / (unsigned char)258]; };", "4 int8[4] n@0"),
+        ("typedef struct b t; struct b { int x; }; struct a { t y[2]; };", "8 struct b[2] y@0"),
         ("struct a { int x; _Static_assert(1, \"so\"); int y; };", "8 int32 x@0 int32 y@32"),
         ("struct a { char n[AF_INET6 + sizeof(int *)]; } // comment", "18 int8[18] n@0"),
         (
