@@ -251,6 +251,8 @@ mod tests {
     fn values() {
         let o = parse(&["-f", "json", "-i", "0.5", "-p", "12", "-e", "x"]).unwrap();
         assert_eq!((o.format, o.interval_ms, o.pid), (Format::Json, Some(500), Some(12)));
+        let o = parse(&["--dwarf-pid", "3", "--dwarf-pid", "4", "-e", "x"]).unwrap();
+        assert_eq!(o.dwarf_pids, [3, 4]);
         let o = parse(&["-d", "ast,ir", "-d", "asm", "-e", "x"]).unwrap();
         assert_eq!(o.debug, ["ast", "ir", "asm"]);
     }
@@ -262,6 +264,7 @@ mod tests {
             (&["-f", "xml", "-e", "x"], "json"),
             (&["-p", "0", "-e", "x"], "process id"),
             (&["-p", "4194305", "-e", "x"], "process id"),
+            (&["--dwarf-pid", "x", "-e", "x"], "process id"),
             (&["-p", "1", "-c", "ls", "-e", "x"], "not both"),
             (&["-k", "--no-warnings", "-e", "x"], "not both"),
             (&["-i", "0", "-e", "x"], "seconds"),

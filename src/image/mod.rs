@@ -94,7 +94,7 @@ impl Image {
             | EventKind::Message { .. }
             | EventKind::Packet { .. }
             | EventKind::Unwatch
-            | EventKind::Unwind
+            | EventKind::Unwind(_)
             | EventKind::Exit => false,
         };
         let in_code = self.programs.iter().flat_map(|p| &p.relocs).any(|r| is_it(&r.kind));

@@ -5,6 +5,8 @@
 //! programs search. Always holds: rows and ranges lie in the order of their addresses. Byte offsets are little-endian
 //! words of the host; registers are x86_64's.
 
+use super::wire::globals;
+
 /// A row: one 64-bit word. From its address on, up to that of the next row, its rule holds.
 pub mod row {
     /// Bits 0..32: the address, counted from [`super::range::BIAS`].
@@ -115,6 +117,38 @@ pub enum Cut {
 
 impl Cut {
     pub const ALL: [Cut; 4] = [Cut::Process, Cut::Code, Cut::Rule, Cut::Memory];
+}
+
+/// What a program asks for, where a stack was cut for want of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Want {
+    /// What the process has mapped.
+    Process,
+    /// The table of code that was not there when the process was looked at.
+    Code,
+}
+
+impl Want {
+    pub const ALL: [Want; 2] = [Want::Process, Want::Code];
+
+    /// The word of `wire::globals` that says whether it has been asked for.
+    pub fn asked_at(self) -> u32 {
+        match self {
+            Want::Process => globals::UNWIND_ASKED,
+            Want::Code => globals::UNWIND_ASKED + 4,
+        }
+    }
+}
+
+impl Cut {
+    /// What would have helped.
+    pub fn want(self) -> Option<Want> {
+        match self {
+            Cut::Process => Some(Want::Process),
+            Cut::Code => Some(Want::Code),
+            Cut::Rule | Cut::Memory => None,
+        }
+    }
 }
 
 const _: () = assert!(process::RANGES.is_multiple_of(8) && range::BYTES.is_power_of_two());

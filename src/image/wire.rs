@@ -4,6 +4,7 @@
 //! cannot lose an `exit()`. A control record carries the producer position of the output ring when it was
 //! emitted: whatever output lies before that position comes first. Order within a ring is order of emission.
 
+use super::unwind::Want;
 use super::{MapId, ProgramId};
 use crate::base::Span;
 use crate::ty::Ty;
@@ -44,7 +45,7 @@ pub mod globals {
     pub const TAI_OFFSET: u32 = 56;
     /// `u64`: always 0, which the kernel's verifier does not know.
     pub const ZERO: u32 = 64;
-    /// `u32`: 1 once a program has asked for unwind tables, until the reader lets it ask again.
+    /// `u32` for each `unwind::Want`: 1 once a program has asked for it, until the reader lets programs ask again.
     pub const UNWIND_ASKED: u32 = 72;
     pub const BYTES: u32 = 80;
 }
@@ -127,7 +128,7 @@ pub enum EventKind {
     Unwatch,
     /// A stack has ended where nothing is known of the process or its code. Fields: the process id `u32`, and `u64` as
     /// in `unwind::process::EXEC`.
-    Unwind,
+    Unwind(Want),
     /// A packet for a file; it goes through the perf events of `Role::Packets`, not through a ring.
     Packet {
         path: String,
@@ -150,7 +151,7 @@ impl EventKind {
             | EventKind::Clear { .. }
             | EventKind::Zero { .. }
             | EventKind::Unwatch
-            | EventKind::Unwind
+            | EventKind::Unwind(_)
             | EventKind::PrintClear { .. } => true,
             EventKind::Printf(_)
             | EventKind::Errorf(_)

@@ -7,7 +7,9 @@
 
 use super::func::Fx;
 use super::{Mx, event};
-use crate::image::unwind::{Cut, FRAMES_MAX, ROWS_MAX, Rule, SEARCH_ROUNDS, process, range, row, sigframe};
+use crate::image::unwind::{
+    Cut, FRAMES_MAX, ROWS_MAX, Rule, SEARCH_ROUNDS, Want, process, range, row, sigframe,
+};
 use crate::image::wire::globals;
 use crate::image::{EventKind, LossKind, MapId, Role};
 use crate::ir::{BinOp, Block, Builder, Cc, FuncId, Kind, Off, Op, Size, UnOp, Value};
@@ -169,23 +171,23 @@ impl Fx<'_, '_> {
                 let code = f.b.iconst(cut_code(cut));
                 f.when(Cc::Eq, end, code, |f| {
                     f.lose(LossKind::Cut(cut));
-                    if matches!(cut, Cut::Process | Cut::Code) {
-                        f.ask_for_table();
+                    if let Some(want) = cut.want() {
+                        f.ask_for(want);
                     }
                 });
             }
         });
     }
 
-    fn ask_for_table(&mut self) {
-        let asked_at = self.global(globals::UNWIND_ASKED);
+    fn ask_for(&mut self, want: Want) {
+        let asked_at = self.global(want.asked_at());
         let (asked, zero) = (self.b.load(Size::B4, asked_at, 0), self.b.iconst(0));
         self.when(Cc::Eq, asked, zero, |f| {
-            let (asked_at, one, tgid) = (f.global(globals::UNWIND_ASKED), f.b.iconst(1), f.tgid());
+            let (asked_at, one, tgid) = (f.global(want.asked_at()), f.b.iconst(1), f.tgid());
             f.b.store(Size::B4, asked_at, 0, one);
             let exec = f.program_number();
             let [tgid, exec] = [tgid, exec].map(|v| event::Source::Value(Operand::Val(v)));
-            f.emit(EventKind::Unwind, vec![(Ty::U32, tgid), (Ty::U64, exec)]);
+            f.emit(EventKind::Unwind(want), vec![(Ty::U32, tgid), (Ty::U64, exec)]);
         });
     }
 }

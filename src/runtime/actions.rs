@@ -184,11 +184,11 @@ impl Record<'_> {
             // It does not come through a ring.
             EventKind::Packet { .. } => {}
             EventKind::Unwatch => self.unwatch(take),
-            EventKind::Unwind => {
+            EventKind::Unwind(want) => {
                 if let (Some(unwind), [Value::Uint(pid), Value::Uint(exec)]) =
                     (self.values.session.shared.unwind(), args)
                 {
-                    unwind.borrow_mut().ask(*pid as u32, *exec);
+                    unwind.borrow_mut().ask(*want, *pid as u32, *exec);
                 }
             }
             EventKind::Clear { map } => self.change(take, *map, "cleared", |live, schema| live.clear(schema)),

@@ -655,8 +655,8 @@ impl Session {
     fn serve_unwind(&self, take: &mut dyn FnMut(Event)) {
         let Some(unwind) = self.shared.unwind() else { return };
         let served = unwind.borrow_mut().serve();
-        if served.may_ask {
-            self.set_everywhere(globals::UNWIND_ASKED, 0);
+        for want in served.may_ask {
+            self.set_everywhere(want.asked_at(), 0);
         }
         self.warn(&served.warnings, take);
     }

@@ -17,7 +17,7 @@ use super::clause::map_error;
 use super::error::{LoadError, Problem};
 use super::target::Target;
 use crate::image;
-use crate::image::unwind::{process, range};
+use crate::image::unwind::{Want, process, range};
 use crate::sys::bpfmap::{Map, MapSpec};
 use crate::sys::cfi::{self, NoTable, Table};
 use crate::sys::mem::{Access, Mapping, page_bytes};
@@ -32,11 +32,9 @@ pub struct Unwind {
     roots: Vec<u32>,
     /// What was last told of each process.
     known: BTreeMap<u32, Vec<Range>>,
-    /// Processes and their programs that a stack ended in.
-    asked: Vec<(u32, u64)>,
-    /// When programs may ask again, if they have.
-    next_ask: Option<Instant>,
-    pause: Duration,
+    /// What was wanted, of which process and its program.
+    asked: Vec<(Want, u32, u64)>,
+    turns: [Turn; Want::ALL.len()],
     warnings: Vec<String>,
 }
 
@@ -48,11 +46,19 @@ pub struct Named {
     child: Option<(u32, Option<PathBuf>)>,
 }
 
+/// When programs may ask for the same again.
+#[derive(Clone, Copy)]
+struct Turn {
+    next: Instant,
+    /// How long they waited when there was nothing to tell.
+    pause: Duration,
+}
+
 /// What came of serving.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Served {
-    /// Programs may ask again.
-    pub may_ask: bool,
+    /// What programs may ask for again.
+    pub may_ask: Vec<Want>,
     /// Lower case, no full stop.
     pub warnings: Vec<String>,
 }
@@ -137,8 +143,7 @@ impl Unwind {
             roots: named.pids.iter().copied().chain(named.child.iter().map(|(pid, _)| *pid)).collect(),
             known: BTreeMap::new(),
             asked: Vec::new(),
-            next_ask: None,
-            pause: PAUSE_MIN,
+            turns: [Turn { next: Instant::now(), pause: PAUSE_MIN }; Want::ALL.len()],
             warnings: Vec::new(),
         };
         for (key, path, table) in found {
@@ -162,25 +167,23 @@ impl Unwind {
     }
 
     /// A stack of the process ended where nothing was known; `exec` is the number of its program.
-    pub fn ask(&mut self, pid: u32, exec: u64) {
-        self.asked.push((pid, exec));
+    pub fn ask(&mut self, want: Want, pid: u32, exec: u64) {
+        self.asked.push((want, pid, exec));
     }
 
     /// Looks at the processes again that were asked about.
     pub fn serve(&mut self) -> Served {
-        let mut is_news = false;
-        let asked = std::mem::take(&mut self.asked);
-        for &(pid, exec) in &asked {
-            is_news |= self.is_wanted(pid) && self.refresh(pid, exec);
+        for (want, pid, exec) in std::mem::take(&mut self.asked) {
+            let answer = match self.is_wanted(pid) {
+                true if self.refresh(pid, exec) => Answer::News,
+                true => Answer::Nothing,
+                false => Answer::Stranger,
+            };
+            self.turns[want as usize].take(answer);
         }
-        if !asked.is_empty() {
-            self.pause = if is_news { PAUSE_MIN } else { (self.pause * 2).min(PAUSE_MAX) };
-            self.next_ask = Some(Instant::now() + if is_news { Duration::ZERO } else { self.pause });
-        }
-        let may_ask = self.next_ask.is_some_and(|at| at <= Instant::now());
-        if may_ask {
-            self.next_ask = None;
-        }
+        let now = Instant::now();
+        let mut may_ask = Want::ALL.to_vec();
+        may_ask.retain(|want| self.turns[*want as usize].is_due(now));
         Served { may_ask, warnings: std::mem::take(&mut self.warnings) }
     }
 
@@ -265,6 +268,41 @@ impl Unwind {
 
     fn warn(&mut self, text: String) {
         self.warnings.push(text);
+    }
+}
+
+/// What a program heard that asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Answer {
+    News,
+    Nothing,
+    /// The process is none that was named: others wait for their turn.
+    Stranger,
+}
+
+impl Turn {
+    fn take(&mut self, answer: Answer) {
+        let wait = match answer {
+            Answer::News => Duration::ZERO,
+            Answer::Nothing => self.pause,
+            Answer::Stranger => PAUSE_MIN,
+        };
+        self.next = Instant::now() + wait;
+        self.pause = match answer {
+            Answer::News => PAUSE_MIN,
+            Answer::Nothing => (self.pause * 2).min(PAUSE_MAX),
+            Answer::Stranger => self.pause,
+        };
+    }
+
+    /// Whether it is time, which then comes again after a while even if nobody is heard: what was asked may have been
+    /// lost.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let is_due = self.next <= now;
+        if is_due {
+            self.next = now + PAUSE_MAX;
+        }
+        is_due
     }
 }
 
@@ -408,6 +446,26 @@ mod tests {
         ] {
             assert_eq!(parse_code(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn who_asks_in_vain_waits_longer() {
+        let start = Instant::now();
+        let mut turn = Turn { next: start, pause: PAUSE_MIN };
+        assert!(turn.is_due(start) && !turn.is_due(start + PAUSE_MAX / 2) && turn.is_due(start + PAUSE_MAX));
+        let mut wait = |answer| {
+            let before = Instant::now();
+            turn.take(answer);
+            turn.next - before
+        };
+        assert!(wait(Answer::Nothing) < PAUSE_MAX);
+        for _ in 0..10 {
+            wait(Answer::Nothing);
+        }
+        assert!(wait(Answer::Nothing) >= PAUSE_MAX);
+        assert!(wait(Answer::Stranger) < PAUSE_MAX);
+        wait(Answer::News);
+        assert!(wait(Answer::Nothing) < PAUSE_MAX);
     }
 
     #[test]

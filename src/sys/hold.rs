@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Between two looks at the child.
 const LOOK_EACH: Duration = Duration::from_micros(100);
 /// Loaders take milliseconds; what runs longer before its start waits for something.
-const LOAD_MAX: Duration = Duration::from_secs(2);
+const LOAD_MAX: Duration = Duration::from_secs(5);
 /// In the control register: the first breakpoint is on, for instructions (Intel SDM volume 3, 19.2.4).
 const FIRST_ON: u64 = 1;
 const CONTROL: usize = 7;
