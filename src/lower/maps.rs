@@ -27,9 +27,11 @@ const STACKS_PREALLOCATED_MAX: u32 = 4 << 10;
 
 /// Bytes of a part's number behind the key, for values that are kept in parts.
 pub const PART_BYTES: u32 = 8;
-/// Parts that a map holds at most, unless it may have more keys than that: 1 GiB on each CPU. The kernel takes 16 bytes
+/// Parts that a map holds at most, unless it may have more keys than that: 256 MiB on each CPU. The kernel takes 16 bytes
 /// for each when the map is made.
 const PARTS_MAX: u32 = 1 << 18;
+/// The same where they take memory from the start: 16 MiB on each CPU.
+const PARTS_PREALLOCATED_MAX: u32 = 1 << 14;
 
 /// The map for a map of the script.
 pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
@@ -65,7 +67,9 @@ pub fn of_script(map: &hir::Map, types: &TypeTable, world: &dyn World) -> Map {
         | Storage::Swapped
         | Storage::LruHash
         | Storage::LruPercpuHash => {
-            map.max_entries.max(1).saturating_mul(n_parts).min(PARTS_MAX.max(map.max_entries))
+            let grows = is_sparse && sparse_flag(world) == F_NO_PREALLOC;
+            let parts_max = if grows { PARTS_MAX } else { PARTS_PREALLOCATED_MAX };
+            map.max_entries.max(1).saturating_mul(n_parts).min(parts_max.max(map.max_entries))
         }
     };
     let flags = match map.storage {

@@ -15,8 +15,9 @@ use crate::value::{self, Point, Series};
 
 /// Intervals that can be asked for.
 const INTERVALS_MAX: i64 = 1_000_000;
-/// Bytes of a part. The kernel finds memory for many small per-CPU values, but hardly for its largest, 32 KiB.
-const PART_BYTES_MAX: u32 = 4 << 10;
+/// Bytes of a part. Programs get new per-CPU memory from a few pages that the kernel holds ready and fills up in the
+/// background: many small parts find a place there where few large ones would be lost.
+const PART_BYTES_MAX: u32 = 1 << 10;
 
 pub static ROW: AggRow = AggRow {
     name: "tseries",
@@ -270,10 +271,10 @@ mod tests {
     fn parts_hold_all_intervals() {
         for (n, how, parts) in [
             (1, TseriesAgg::Last, 1),
-            (256, TseriesAgg::Last, 1),
-            (257, TseriesAgg::Sum, 2),
-            (170, TseriesAgg::Avg, 1),
-            (1_000_000, TseriesAgg::Avg, 5883),
+            (64, TseriesAgg::Last, 1),
+            (65, TseriesAgg::Sum, 2),
+            (42, TseriesAgg::Avg, 1),
+            (1_000_000, TseriesAgg::Avg, 23_810),
         ] {
             let shape = Shape { interval_ns: 1, n, how };
             assert_eq!(shape.n_parts(), parts, "{n}");
