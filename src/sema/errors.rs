@@ -2,7 +2,7 @@
 
 use crate::base::codes;
 use crate::base::diag::{Diag, Diags, nearest};
-use crate::base::{Severity, Span};
+use crate::base::{Severity, SourceMap, Span};
 use crate::lang::config::Use;
 use std::collections::BTreeSet;
 
@@ -256,6 +256,17 @@ impl Diags {
     pub fn deprecated(&mut self, span: Span, old: &str, new: &str) {
         let d = Diag::warning(&codes::DEPRECATED, span, format!("{old} is an old spelling"));
         self.push(d.hint(format!("write {new}")));
+    }
+
+    /// Drops errors in the text of a macro or definition that another use of it has said already.
+    pub fn once_a_macro(&mut self, sources: &SourceMap) {
+        let mut seen = BTreeSet::new();
+        self.list.retain(|d| {
+            let bare = Span { origin: Span::none().origin, ..d.span };
+            d.severity != Severity::Error
+                || sources.is_library(d.span)
+                || seen.insert((d.code.id, bare, d.message.clone()))
+        });
     }
 
     /// Drops what was said before, the same code at the same place from another probe of the same clause, and

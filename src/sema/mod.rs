@@ -93,6 +93,7 @@ pub fn check(
     }
     let maps = cx.finish_maps();
     diags.append(std::mem::take(&mut cx.diags));
+    diags.once_a_macro(cx.sources);
     diags.dedup();
     let (may, must) = &cx.optional;
     let optional = may.difference(must).cloned().collect();
