@@ -131,6 +131,16 @@ fn is_for_object(options: &Options) -> bool {
     options.emit_elf.is_some() || options.debug.iter().any(|s| s == "elf")
 }
 
+/// Folders for headers: those of the command line, then those of the variables that C compilers read.
+fn include_dirs(options: &Options) -> Vec<String> {
+    let mut dirs = options.include_dirs.clone();
+    for variable in ["CPATH", "C_INCLUDE_PATH"] {
+        let value = std::env::var(variable).unwrap_or_default();
+        dirs.extend(value.split(':').filter(|dir| !dir.is_empty()).map(str::to_owned));
+    }
+    dirs
+}
+
 /// What the command line says against the machine's answers.
 fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
     let traceable = match &options.traceable {
@@ -144,7 +154,7 @@ fn adjusted(options: &Options, say: &Say) -> Result<Adjusted, u8> {
         }
     };
     Ok(Adjusted {
-        include_dirs: options.include_dirs.clone(),
+        include_dirs: include_dirs(options),
         without: options.without.clone(),
         for_object: is_for_object(options),
         traceable,
@@ -160,7 +170,7 @@ pub fn world(options: &Options, say: &Say) -> Result<Box<dyn World>, u8> {
     };
     match SnapshotWorld::open(Path::new(path)) {
         Ok(world) => {
-            let world = world.with_include_dirs(options.include_dirs.clone()).without(&options.without);
+            let world = world.with_include_dirs(include_dirs(options)).without(&options.without);
             Ok(Box::new(if is_for_object(options) { world.without_kfuncs() } else { world }))
         }
         Err(why) => {
