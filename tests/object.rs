@@ -37,6 +37,10 @@ const SCRIPTS: &[&str] = &[
     // Members that a kernel may lack: libbpf decides at load.
     r#"begin { if (has_field(curtask.tgid)) { printf("%d\n", has_field(curtask.mm)); } else { @no = curtask.pid; } }"#,
     r#"begin { printf("%d\n", has_field(curtask.tgid) ? curtask.static_prio : curtask.no_such); }"#,
+    // A member that this kernel lacks and another may have: its type is the script's.
+    "struct task_struct___old { long state; int no_such[4]; char comm[16]; struct mm_struct *mm; int tgid; }; begin { \
+     $t = (struct task_struct___old *)curtask; print(has_field($t.no_such)); print(($t.tgid > 0, $t.mm.map_count > 0)); \
+     print(has_field($t.no_such) ? $t.no_such[2] : 7); if (has_field($t.no_such)) { print(1 + $t.no_such[1]); } }",
     "let @v = thread(); begin { @v = 4; @v++; @v += 10; printf(\"%d\\n\", @v); @n = delete(@v); @z = @v; }",
 ];
 
@@ -72,7 +76,8 @@ fn lines(text: &[u8]) -> Vec<String> {
 fn compile(script: &str, world: &LinuxWorld) -> Image {
     let mut sources = SourceMap::new();
     let main = sources.add(Source::new("object", script));
-    let compiled = awl::compile(sources, &[main], &Config::default(), world);
+    let config = Config { for_object: true, ..Config::default() };
+    let compiled = awl::compile(sources, &[main], &config, world);
     compiled.image.unwrap_or_else(|| panic!("{script}: {:?}", compiled.diags))
 }
 

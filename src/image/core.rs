@@ -9,6 +9,7 @@ use super::local::{Access, LocalTy, LocalTyId, LocalTypes};
 use crate::btf::query::{Section, none_full};
 use crate::btf::{Btf, Kernel, kind};
 use crate::ty::StructKind;
+use crate::ty::table::essential;
 use btf_rs::{BtfType, Type};
 use std::collections::BTreeMap;
 
@@ -78,14 +79,6 @@ impl<'a> Resolver<'a> {
         let name = essential(name).to_owned();
         let kernel = self.kernel;
         *self.roots.entry((name.clone(), kinds)).or_insert_with(|| kernel.find(&name, kinds))
-    }
-}
-
-/// A name without its flavour: `task_struct___old` is `task_struct`.
-fn essential(name: &str) -> &str {
-    match name.find("___") {
-        Some(at) if at > 0 => &name[..at],
-        Some(_) | None => name,
     }
 }
 

@@ -121,6 +121,7 @@ pub trait CheckCx {
             Ty::Struct(id) => match self.types().structs[id].origin {
                 StructOrigin::Btf { id, .. } => Some(id),
                 StructOrigin::Script
+                | StructOrigin::Flavor
                 | StructOrigin::Dwarf { .. }
                 | StructOrigin::Format
                 | StructOrigin::Args => None,

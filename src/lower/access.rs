@@ -5,7 +5,8 @@
 
 use super::Mx;
 use crate::image::{Access, AccessId, LocalMember, LocalTy, LocalTyId};
-use crate::ty::{Member, StructDef, StructId, StructOrigin, Ty};
+use crate::ty::{Member, StructDef, StructId, Ty};
+use crate::world::member_named;
 
 /// A way from a struct of the kernel's BTF to something in it.
 #[derive(Clone, Debug)]
@@ -69,7 +70,7 @@ pub struct FoundMember {
 impl Mx<'_> {
     /// Whether offsets in the struct are the kernel's.
     pub fn is_btf(&self, id: StructId) -> bool {
-        matches!(self.types.structs[id].origin, StructOrigin::Btf { .. })
+        self.types.structs[id].origin.is_relocated()
     }
 
     pub fn struct_def(&self, id: StructId) -> &StructDef {
@@ -94,17 +95,8 @@ impl Mx<'_> {
 
     /// The member of that name, anonymous members looked through.
     pub fn member_named(&mut self, id: StructId, name: &str) -> Option<FoundMember> {
-        self.world.load_struct(&mut self.types, id);
-        let members = self.types.structs[id].members.clone().unwrap_or_default();
-        if let Some(member) = members.iter().find(|m| m.name == name) {
-            return Some(FoundMember { offset_bits: member.offset_bits, member: member.clone() });
-        }
-        members.iter().filter(|m| m.name.is_empty()).find_map(|outer| {
-            let Ty::Struct(inner) = outer.ty else { return None };
-            let mut found = self.member_named(inner, name)?;
-            found.offset_bits += outer.offset_bits;
-            Some(found)
-        })
+        let member = member_named(self.world, &mut self.types, id, name)?;
+        Some(FoundMember { offset_bits: member.offset_bits, member })
     }
 
     /// The access of a path; `None` where it must be a number.

@@ -15,7 +15,7 @@ use crate::ir::{self, Block, Builder, Cc, Kind, Off, Size, Slot, Value, Var};
 use crate::lang::probes::is_user_side;
 use crate::lang::traits::{Operand, ReadSpace};
 use crate::sema::hir::{self, LocalId};
-use crate::ty::{Space, StructOrigin, Ty};
+use crate::ty::{Space, Ty};
 use crate::world::Feature;
 
 /// Strings up to this size have zeros behind their NUL wherever they are stored.
@@ -236,7 +236,7 @@ impl<'m, 'a> Fx<'m, 'a> {
     pub fn btf_kind(&self, ty: &Ty, tag: Option<&str>) -> Kind {
         let is_struct = match ty {
             Ty::Ptr { to, space: Space::Kernel | Space::Any } => match **to {
-                Ty::Struct(s) => matches!(self.m.types.structs[s].origin, StructOrigin::Btf { .. }),
+                Ty::Struct(s) => self.m.types.structs[s].origin.is_relocated(),
                 _ => false,
             },
             _ => false,

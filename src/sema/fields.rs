@@ -8,7 +8,8 @@ use super::exprs::is_literal;
 use super::{Checker, hir};
 use crate::base::Span;
 use crate::syntax::ast;
-use crate::ty::{Space, StructId, Ty};
+use crate::ty::table::essential;
+use crate::ty::{Space, StructId, StructOrigin, Ty};
 use hir::{Expr, ExprKind};
 
 /// Anonymous members inside one another, at most.
@@ -61,7 +62,12 @@ impl Checker<'_> {
             }
             let of = match base.kind {
                 ExprKind::Args => "args".to_owned(),
-                _ => self.name(&base.ty),
+                _ => match &self.types.structs[id] {
+                    def if def.origin == StructOrigin::Flavor => {
+                        format!("the kernel's {}", essential(&def.name))
+                    }
+                    _ => self.name(&base.ty),
+                },
             };
             let known = self.member_names(id);
             self.diags.unknown_field(name.span, &of, &name.name, known.iter().map(String::as_str));

@@ -9,7 +9,7 @@ use crate::base::{Diag, Diags, Severity, Span, codes};
 use crate::lang::builtins;
 use crate::syntax::ast::{self, Arg, ExprKind as A};
 use crate::syntax::visit::{self, Visitor};
-use crate::ty::{StructOrigin, Ty};
+use crate::ty::Ty;
 use hir::{Expr, ExprKind};
 
 /// The row's name.
@@ -129,7 +129,7 @@ impl Checker<'_> {
 
     fn is_of_kernel(&self, ty: &Ty) -> bool {
         match ty {
-            Ty::Struct(id) => matches!(self.types.structs[*id].origin, StructOrigin::Btf { .. }),
+            Ty::Struct(id) => self.types.structs[*id].origin.is_relocated(),
             _ => false,
         }
     }
@@ -155,7 +155,9 @@ impl Checker<'_> {
         let Some(d) = said.list.iter().find(|d| d.severity == Severity::Error) else { return };
         if self.config.for_object {
             let d = Diag::warning(&codes::MEMBER_LEFT_OUT, d.span, format!("{} here: {so}", d.message));
-            self.diags.push(d.hint("make the object on a kernel that has the member, or with --world"));
+            self.diags.push(d.hint(
+                "declare what you need of it: struct task_struct___old { long state; }; and cast to that",
+            ));
         }
     }
 }

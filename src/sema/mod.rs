@@ -19,6 +19,7 @@ pub mod entry;
 mod errors;
 mod exprs;
 mod fields;
+mod flavors;
 mod fns;
 mod guards;
 pub mod hir;
@@ -77,6 +78,7 @@ pub fn check(
     let rewritten = entry::without(script, sources, world, known.len() as u32);
     let (script, keeps) = rewritten.as_ref().map_or((script, &[][..]), |(s, keeps)| (s, keeps));
     let mut cx = Checker::new(sources, world, config, known, defs);
+    flavors::settle(&mut cx.types, world, cx.config.for_object);
     keeps.iter().for_each(|keep| cx.declare_keep(keep));
     cx.settings(script);
     cx.items(script);

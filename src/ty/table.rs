@@ -35,6 +35,9 @@ pub enum StructOrigin {
     Btf { module: u32, id: u32 },
     /// Written in the script, or from a header: offsets are as written.
     Script,
+    /// Written in the script under a kernel struct's name with a flavour, `task_struct___old`: a view of that struct.
+    /// Offsets are those of the kernel's members of the same names, and relocated.
+    Flavor,
     /// Debug information of a binary (index in `World`'s list), at an offset of `.debug_info`: offsets are as there.
     Dwarf { file: u32, die: u64 },
     /// The fields of a tracepoint's format (an `args` type): offsets are those of this kernel's format.
@@ -42,6 +45,21 @@ pub enum StructOrigin {
     /// The arguments of a function or BTF tracepoint: member `i` is argument `i` (offset 64·i bits in the context).
     /// Of user functions: the offset is 64 times the number of the register, or beyond them of the word on the stack.
     Args,
+}
+
+impl StructOrigin {
+    /// Whether offsets are the kernel's, which may differ from one to the next.
+    pub fn is_relocated(self) -> bool {
+        matches!(self, StructOrigin::Btf { .. } | StructOrigin::Flavor)
+    }
+}
+
+/// A name without its flavour: `task_struct___old` is `task_struct`. libbpf's rule (tools/lib/bpf/relo_core.c).
+pub fn essential(name: &str) -> &str {
+    match name.find("___") {
+        Some(at) if at > 0 => &name[..at],
+        Some(_) | None => name,
+    }
 }
 
 #[derive(Clone, Debug)]

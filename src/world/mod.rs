@@ -14,7 +14,7 @@ pub use features::{Feature, Features};
 use crate::isa::Helper;
 use crate::isa::arch::Arch;
 use crate::isa::usdt::UsdtArg;
-use crate::ty::{EnumId, StructId, Ty, TypeTable};
+use crate::ty::{EnumId, Member, StructId, Ty, TypeTable};
 
 /// Why the machine did not answer.
 #[derive(Clone, Debug, PartialEq)]
@@ -342,6 +342,33 @@ fn class(p: &[char], c: char) -> Option<usize> {
         }
     }
     (found != negated).then_some(end + 1)
+}
+
+/// Structs inside one another without names, at most.
+const ANONYMOUS_MAX: u32 = 64;
+
+/// The member of that name, anonymous members looked through, with its offset from the start of the whole.
+pub fn member_named(world: &dyn World, types: &mut TypeTable, id: StructId, name: &str) -> Option<Member> {
+    fn find(
+        world: &dyn World,
+        types: &mut TypeTable,
+        id: StructId,
+        name: &str,
+        depth: u32,
+    ) -> Option<Member> {
+        world.load_struct(types, id);
+        let members = types.structs[id].members.clone().unwrap_or_default();
+        if let Some(member) = members.iter().find(|m| m.name == name) {
+            return Some(member.clone());
+        }
+        let depth = depth.checked_sub(1)?;
+        members.iter().filter(|m| m.name.is_empty()).find_map(|outer| {
+            let Ty::Struct(inner) = outer.ty else { return None };
+            let found = find(world, types, inner, name, depth)?;
+            Some(Member { offset_bits: outer.offset_bits + found.offset_bits, ..found })
+        })
+    }
+    find(world, types, id, name, ANONYMOUS_MAX)
 }
 
 /// Whether a name is a pattern.

@@ -15,7 +15,8 @@ pub static ROWS: &[Builtin] = &[
         lower::has_field,
         "Whether the kernel has a member: has_field(curtask.mm). A branch of `if`, `? :`, `&&` or `||` that this \
          decides may read members that this kernel lacks. In an object made by -d elf the kernel that loads it \
-         decides, if the kernel here knows all members of both branches.",
+         decides. The type of a member that the kernel here lacks is said by a struct that is named as the kernel's and \
+         has three underscores and a word behind: struct task_struct___old { long state; };",
         "begin { printf(\"%d\\n\", has_field(curtask.__state) ? curtask.__state : curtask.state); }",
     ),
     Builtin::func(
