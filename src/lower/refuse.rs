@@ -7,6 +7,7 @@ use crate::base::codes;
 use crate::base::{Diag, Diags, IndexVec, Span};
 use crate::image::{MapId, Storage, When};
 use crate::isa::Helper;
+use crate::lang::aggs;
 use crate::lang::lowering::probe::kernel_function;
 use crate::lang::probes::Ctx;
 use crate::sema::hir::{Arg, Block, Call, Expr, ExprKind, Map, Probe, Program, StmtKind};
@@ -132,7 +133,10 @@ impl Cx<'_> {
 
     /// An aggregation without key is deleted on each CPU; one with keys goes as a whole.
     fn delete(&mut self, call: &Call, span: Span) {
-        if let Some(Arg::Map { map, key: None }) = call.args.first() {
+        if let Some(Arg::Map { map, key: None }) = call.args.first()
+            // Parts are elements with keys, whatever the map has.
+            && aggs::n_parts(&self.maps[*map].value) == 1
+        {
             self.over_cpus(*map, span);
         }
     }
