@@ -1,13 +1,13 @@
 //! What the probe offers: arguments, return value, stacks, its name.
 
 use crate::base::{Diag, codes};
-use crate::image::unwind;
+use crate::image::{Attach, unwind};
 use crate::isa::usdt::UsdtArg;
 use crate::lang::lowering::probe as lower;
-use crate::lang::probes::{self, Ctx, Provider, usdt};
+use crate::lang::probes::{self, Ctx, Point, Provider, usdt};
 use crate::lang::sig::{Builtin, CallData, Const, Effect, Form, Needs, Param, ParamKind, Ret};
 use crate::lang::traits::CheckCx;
-use crate::ty::{Space, StackMode, StackTy, Ty};
+use crate::ty::{Space, StackMode, StackTy, Ty, TypeTable};
 
 /// The row of `arg0`, `arg1`, …; checking hands it the number as its only argument.
 pub const ARGN: &str = "argN";
@@ -187,6 +187,22 @@ pub static ROWS: &[Builtin] = &[
     },
 ];
 
+/// Arguments of a raw tracepoint, at most.
+const RAW_ARGS_MAX: usize = 12;
+
+/// The arguments that each of a probe's raw tracepoints has, as far as BTF tells: the kernel refuses a program that
+/// reads more.
+fn n_raw_args(cx: &dyn CheckCx) -> i64 {
+    let n_of = |point: &Point| match &point.attach {
+        Attach::RawTracepoint { name, .. } => {
+            cx.world().raw_tracepoint_args(&mut TypeTable::new(), name).map(|sig| sig.params.len())
+        }
+        _ => None,
+    };
+    let known = cx.probe().points.iter().filter_map(n_of);
+    known.min().unwrap_or(RAW_ARGS_MAX).min(RAW_ARGS_MAX) as i64
+}
+
 fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let Some(n) = cx.arg(0).int else { return (Ty::Error, CallData::None) };
     let n_max = match cx.probe().ctx {
@@ -201,7 +217,7 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
             return usdt_arg(cx, n, &args);
         }
         // A tracepoint that is attached as a raw one shows nothing of that.
-        Ctx::RawArgs if cx.probe().provider != Provider::Tracepoint => 12,
+        Ctx::RawArgs if cx.probe().provider != Provider::Tracepoint => n_raw_args(cx),
         Ctx::RawArgs
         | Ctx::SysEnter(_)
         | Ctx::SysExit(_)
@@ -214,7 +230,8 @@ fn argn(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         return (Ty::U64, CallData::Ints(vec![n]));
     }
     let span = cx.span();
-    cx.bad_argument(span, format!("there is no arg{n}: this probe has {n_max} arguments"));
+    let arguments = if n_max == 1 { "argument" } else { "arguments" };
+    cx.bad_argument(span, format!("there is no arg{n}: this probe has {n_max} {arguments}"));
     (Ty::Error, CallData::None)
 }
 
