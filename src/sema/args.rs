@@ -88,7 +88,7 @@ impl Checker<'_> {
     fn slot(&mut self, name: &str, param: &Param, arg: &Arg, key: Option<&ast::Expr>) -> Option<Slot> {
         if param.kind == ParamKind::Type {
             let span = arg_span(arg);
-            let ty = if name == "sizeof" { self.stored_type_of_arg(arg) } else { self.type_of_arg(arg) };
+            let ty = self.type_of_arg(arg);
             return (!ty.is_error()).then_some(Slot { arg: hir::Arg::Ty(ty), span });
         }
         let e = match arg {

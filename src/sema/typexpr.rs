@@ -2,7 +2,8 @@
 //!
 //! Comes in: a type expression. Goes out: the type, or `Ty::Error` after a report.
 
-use super::{Checker, convert};
+use super::Checker;
+use super::hir::ExprKind as V;
 use crate::base::Span;
 use crate::lang::probes::fields::c_int;
 use crate::syntax::ast::{Arg, Expr, ExprKind, TypeExpr, TypeKind};
@@ -88,11 +89,7 @@ impl Checker<'_> {
                 let failed = fields.iter().any(|(_, t)| t.is_error());
                 if failed { Ty::Error } else { Ty::Record(fields.into()) }
             }
-            TypeKind::Typeof(arg) => match &**arg {
-                // What a variable would have: a string, of an array of characters.
-                Arg::Expr(e) if self.type_named_by(e).is_none() => self.expr(e).ty,
-                arg => self.type_of_arg(arg),
-            },
+            TypeKind::Typeof(arg) => self.type_of_arg(arg),
             TypeKind::Error => Ty::Error,
         }
     }
@@ -105,20 +102,13 @@ impl Checker<'_> {
                 if let Some(ty) = self.type_named_by(e) {
                     return ty;
                 }
-                self.expr(e).ty
-            }
-        }
-    }
-
-    /// The type whose size `sizeof` tells: an array of characters is as long as it is, though the string that it reads
-    /// as has room for a NUL behind it.
-    pub fn stored_type_of_arg(&mut self, arg: &Arg) -> Ty {
-        match arg {
-            Arg::Expr(e) if self.type_named_by(e).is_none() => {
                 let value = self.expr(e);
-                convert::place_of(value).ty
+                match (&value.ty, &value.kind) {
+                    // As long as the array, though what is read has room for a NUL behind a full one.
+                    (Ty::Str { .. }, V::Cast(place)) if let Ty::Array { n, .. } = place.ty => Ty::Str { n },
+                    _ => value.ty,
+                }
             }
-            Arg::Expr(_) | Arg::Type(_) => self.type_of_arg(arg),
         }
     }
 
