@@ -152,8 +152,9 @@ impl Fx<'_, '_> {
     pub fn syscall_nr(&mut self) -> Value {
         match (self.syscall_hook(), self.context()) {
             (SyscallHook::Record, _) => {
+                // A long in the record of all calls, an int in that of a single one, which may end there.
                 let ctx = self.ctx();
-                self.b.load(Size::B8, ctx, SYSCALL_NR_AT as i32)
+                self.b.load(Size::B4, ctx, SYSCALL_NR_AT as i32)
             }
             (_, Ctx::SysEnter(_)) => self.raw_arg(1),
             (_, Ctx::SysExit(_)) => self.syscall_reg(self.m.world.arch().syscall_nr),
