@@ -2,7 +2,7 @@
 //!
 //! Comes in: C text. Goes out: its tokens and its directives, one by one. Always holds: every step goes forward.
 
-use super::lex::{self, Token};
+use super::lex::{self, Token, continuation_len};
 use crate::base::Span;
 
 /// A text that is being read, and how far.
@@ -135,7 +135,7 @@ fn directive_len(s: &str) -> usize {
             from = at;
             continue;
         }
-        if !s[..at].trim_end_matches('\r').ends_with('\\') || at >= s.len() {
+        if !s[..at].trim_end_matches([' ', '\t', '\r']).ends_with('\\') || at >= s.len() {
             return at;
         }
         at += 1;
@@ -150,11 +150,14 @@ pub fn without_comments(text: &str) -> String {
     let (mut at, mut quote) = (0, None);
     while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
+        if let Some(n) = continuation_len(rest) {
+            blank(&mut out, n);
+            at += n;
+            continue;
+        }
         let n = match quote {
             None if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
             None if rest.starts_with("/*") => rest[2..].find("*/").map_or(rest.len(), |i| i + 4),
-            _ if rest.starts_with("\\\n") => 2,
-            _ if rest.starts_with("\\\r\n") => 3,
             Some(_) if c == '\\' => {
                 let n = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
                 out.push_str(&rest[..n]);
@@ -187,6 +190,7 @@ mod tests {
             ("a /* b */ c // d", "a         c     "),
             ("\"/* \\\" */\" x", "\"/* \\\" */\" x"),
             ("a \\\n b", "a    b"),
+            ("a \\ \r\n b", "a      b"),
             ("a /* never ends", "a              "),
             ("'\"' /* é */", "'\"'         "),
         ] {

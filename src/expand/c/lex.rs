@@ -57,6 +57,12 @@ const PUNCTS: &[&str] = &[
     ",", ":", "*", "=", "+", "-", "/", "%", "<", ">", "!", "~", "&", "|", "^", "?", ".", "#",
 ];
 
+/// Bytes of the end of a line at the start of `s` that goes on in the next one: there may be blanks after its `\`.
+pub fn continuation_len(s: &str) -> Option<usize> {
+    let blanks = s.strip_prefix('\\')?;
+    blanks.trim_start_matches([' ', '\t', '\r']).starts_with('\n').then(|| 2 + blanks.find('\n').unwrap_or(0))
+}
+
 /// Bytes of white space and comments at the start of `s`; a comment without end takes the rest.
 pub fn blank_len(s: &str) -> usize {
     let mut at = 0;
@@ -66,8 +72,8 @@ pub fn blank_len(s: &str) -> usize {
             at += rest.find('\n').unwrap_or(rest.len());
         } else if let Some(comment) = rest.strip_prefix("/*") {
             at += comment.find("*/").map_or(rest.len(), |i| i + 4);
-        } else if rest.starts_with("\\\n") {
-            at += 2;
+        } else if let Some(n) = continuation_len(rest) {
+            at += n;
         } else {
             match rest.chars().next() {
                 Some(c) if c.is_whitespace() => at += c.len_utf8(),
