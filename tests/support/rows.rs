@@ -82,7 +82,13 @@ pub fn needs(script: &str) -> BTreeSet<&'static str> {
         .collect();
     let by_provider = BY_PROVIDER.iter().filter(|(provider, _)| words.contains(provider));
     let writes = script.contains("write_user(").then_some("write-user");
-    by_provider.flat_map(|(_, needs)| needs.iter().copied()).chain(writes).chain(["root"]).collect()
+    let reads = script.contains("percpu_kaddr(").then_some("kaddr-data");
+    by_provider
+        .flat_map(|(_, needs)| needs.iter().copied())
+        .chain(writes)
+        .chain(reads)
+        .chain(["root"])
+        .collect()
 }
 
 /// Runs awl as far as the attach.

@@ -10,10 +10,15 @@ use std::sync::atomic::{AtomicI32, AtomicU16, Ordering};
 
 use crate::{Work, number};
 
-/// Counted up by whoever listens to `awl:gated`.
+/// Counted up by whoever listens to `awl:gated`. A page of its own: where the file's page is mapped twice, as the end
+/// of one writable segment and the start of the next, the kernel may count in the other (valid_ref_ctr_vma in
+/// kernel/events/uprobes.c takes the first mapping).
 #[unsafe(no_mangle)]
 #[unsafe(link_section = ".probes")]
-static WORK_SEMAPHORE: AtomicU16 = AtomicU16::new(0);
+static WORK_SEMAPHORE: Page = Page(AtomicU16::new(0));
+
+#[repr(align(4096))]
+struct Page(AtomicU16);
 
 /// What a note of `awl:memory` says by its name.
 #[unsafe(no_mangle)]
@@ -61,7 +66,7 @@ pub fn usdt(args: &[String]) -> Result<Work, String> {
         let mut gated = 0;
         for i in 0..n {
             fire(i);
-            if WORK_SEMAPHORE.load(Ordering::Relaxed) > 0 {
+            if WORK_SEMAPHORE.0.load(Ordering::Relaxed) > 0 {
                 gated += 1;
                 probe!("awl", "gated", "WORK_SEMAPHORE", "8@%rdi"; in("rdi") i,);
             }
