@@ -15,6 +15,18 @@ use hir::{Expr, ExprKind};
 /// Anonymous members inside one another, at most.
 const DEPTH_MAX: u32 = 16;
 
+/// Where the kernel's headers have a field of sockets by a macro: `sk_family` is `__sk_common.skc_family`
+/// (include/net/sock.h), `inet_dport` is `sk.__sk_common.skc_dport` (include/net/inet_sock.h).
+fn of_socket(name: &str) -> Option<(&'static [&'static str], String)> {
+    let (holder, rest): (&[&str], _) = match name.split_once('_')? {
+        ("sk", rest) => (&["__sk_common"], rest),
+        ("tw", rest) => (&["__tw_common"], rest),
+        ("inet", rest @ ("daddr" | "rcv_saddr" | "dport" | "num")) => (&["sk", "__sk_common"], rest),
+        _ => return None,
+    };
+    Some((holder, format!("skc_{rest}")))
+}
+
 impl Checker<'_> {
     /// `e.name`, through any number of pointers.
     pub fn field(&mut self, base: Expr, name: &ast::Ident, span: Span) -> Expr {
@@ -250,8 +262,17 @@ impl Checker<'_> {
 
     /// What a header calls the field in truth: `st_mtime` is `st_mtim.tv_sec`.
     fn renamed(&mut self, id: StructId, name: &str) -> Option<Vec<String>> {
-        let parts = self.defs.renamed.get(name)?;
-        self.find_member(id, parts.first()?, DEPTH_MAX).map(|_| parts.clone())
+        if let Some(parts) = self.defs.renamed.get(name) {
+            return self.find_member(id, parts.first()?, DEPTH_MAX).map(|_| parts.clone());
+        }
+        let (holder, last) = of_socket(name)?;
+        let mut at = id;
+        for part in holder {
+            let (_, Ty::Struct(inner)) = self.find_member(at, part, DEPTH_MAX)? else { return None };
+            at = inner;
+        }
+        self.find_member(at, &last, DEPTH_MAX)?;
+        Some(holder.iter().map(|p| (*p).to_owned()).chain([last]).collect())
     }
 
     /// Bytes from the start of a struct to a member path; `None` after a report.
