@@ -1,8 +1,9 @@
 //! Packets that `skboutput()` copies, into PCAP files.
 //!
 //! Comes in: what the perf events of all CPUs have: `wire::packet`, then bytes. Goes out: the files, packets in the
-//! order of time. Always holds: a file has its header before anything is attached; what is read is in the file when
-//! `serve` returns; packets that the kernel had no room for or that a file does not take are counted and told.
+//! order of time. Always holds: a file is known to take packets before anything is attached, but loses what it had only
+//! when the run has begun; what is read is in the file when `serve` returns; packets that the kernel had no room for or
+//! that a file does not take are counted and told.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,6 +42,8 @@ pub struct Packets {
 
 struct PacketFile {
     out: BufWriter<File>,
+    /// What it had before is still in it.
+    is_old: bool,
     /// It has refused something: the rest is counted only.
     has_failed: bool,
     n_left_out: u64,
@@ -87,18 +90,12 @@ impl Packets {
         self.rings.iter().map(AsFd::as_fd)
     }
 
-    /// Begins a file; one that is begun already goes on.
+    /// Opens a file; one that is open already goes on.
     pub fn open(&mut self, path: &str) -> Result<(), LoadError> {
         if self.files.contains_key(path) {
             return Ok(());
         }
-        let begun = File::create(path).and_then(|file| {
-            let mut out = BufWriter::new(file);
-            out.write_all(&file_header())?;
-            out.flush()?;
-            Ok(PacketFile { out, has_failed: false, n_left_out: 0 })
-        });
-        match begun {
+        match PacketFile::open(path) {
             Ok(file) => self.files.insert(path.to_owned(), file),
             Err(e) => {
                 let problem = Problem { hint: None, ..Problem::new(format!("{path} cannot be written"), &e) };
@@ -125,6 +122,7 @@ impl Packets {
         self.n_lost += n_lost;
         samples.sort_by_key(|(ns, _)| *ns);
         let mut served = Served { n: samples.len(), warnings: Vec::new() };
+        self.files.values_mut().for_each(PacketFile::begin);
         for (ns, sample) in &samples {
             if let Some(file) = path_of(sample).and_then(|path| self.files.get_mut(&path)) {
                 file.add(ns.wrapping_add(self.wall_ns), sample);
@@ -166,6 +164,26 @@ impl Packets {
 }
 
 impl PacketFile {
+    /// A new or empty one gets its header at once, so that a full disk shows before anything runs.
+    fn open(path: &str) -> io::Result<PacketFile> {
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        let is_old = file.metadata()?.len() > 0;
+        let mut out = BufWriter::new(file);
+        if !is_old {
+            out.write_all(&file_header())?;
+            out.flush()?;
+        }
+        Ok(PacketFile { out, is_old, has_failed: false, n_left_out: 0 })
+    }
+
+    /// Takes out what was there before the run.
+    fn begin(&mut self) {
+        if std::mem::take(&mut self.is_old) {
+            let begun = self.out.get_ref().set_len(0).and_then(|()| self.out.write_all(&file_header()));
+            self.has_failed |= begun.is_err();
+        }
+    }
+
     fn add(&mut self, wall_ns: u64, sample: &[u8]) {
         let Some(entry) = entry(wall_ns, sample) else { return };
         if self.has_failed || self.out.write_all(&entry).is_err() {
