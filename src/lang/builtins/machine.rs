@@ -204,11 +204,19 @@ fn register(cx: &mut dyn CheckCx) -> (Ty, CallData) {
 fn kernel_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
     let arg = cx.arg(0);
     let Some(name) = arg.text else { return (Ty::Error, CallData::None) };
+    if cx.config().for_object {
+        return of_this_boot(cx, arg.span);
+    }
     match cx.world().kernel_symbol(&name) {
         Ok(addr) => (Ty::U64, CallData::Const(Const::Int(addr as i64))),
         Err(Missing::No) => failed(cx, arg.span, format!("the kernel has no symbol {name}")),
         Err(Missing::Unreadable { why, .. }) => failed(cx, arg.span, format!("kernel symbols: {why}")),
     }
+}
+
+/// Refuses an address of the kernel in an object.
+fn of_this_boot(cx: &mut dyn CheckCx, at: crate::base::Span) -> (Ty, CallData) {
+    failed(cx, at, "addresses in the kernel change with each boot, so that an object cannot have them".into())
 }
 
 fn per_cpu_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
@@ -218,9 +226,7 @@ fn per_cpu_address(cx: &mut dyn CheckCx) -> (Ty, CallData) {
         cx.coerce(1, Ty::U64);
     }
     if cx.config().for_object {
-        let message =
-            "addresses of kernel variables change with each boot, so that an object cannot have them";
-        return failed(cx, arg.span, message.into());
+        return of_this_boot(cx, arg.span);
     }
     let mut types = std::mem::take(cx.types());
     let found = cx.world().per_cpu(&mut types, &name);
