@@ -29,6 +29,8 @@ struct Shape {
     /// As messages call it.
     name: String,
     is_struct_ptr: bool,
+    /// What only printing reads: a histogram of a key, or the like.
+    is_entry: bool,
 }
 
 /// Builtins that are about the process at hand.
@@ -49,9 +51,8 @@ impl Repl {
         if errors.contains(&codes::NO_VALUE.id) {
             return self.run_once(sources, file, script.items);
         }
-        if errors.contains(&codes::AGGREGATION.id)
-            && let ExprKind::Map { name, key: Some(key) } = &e.kind
-        {
+        let is_entry = shape.as_ref().is_some_and(|s| s.is_entry) || errors.contains(&codes::AGGREGATION.id);
+        if let (true, ExprKind::Map { name, key: Some(key) }) = (is_entry, &e.kind) {
             return self.show_entry(&sources, file, &script, name, key);
         }
         if built.image.is_none() {
@@ -239,25 +240,26 @@ fn on_demand(mut items: Vec<Item>) -> Vec<Item> {
     items
 }
 
-/// The type of what the program's only probe prints.
+/// What the program's only probe prints.
 fn shape_of(program: &hir::Program) -> Option<Shape> {
     let probe = program.probes.iter().next()?;
-    let ty = probe.body.stmts.iter().rev().find_map(|s| match &s.kind {
+    let (ty, is_entry) = probe.body.stmts.iter().rev().find_map(|s| match &s.kind {
         hir::StmtKind::Expr(e) => printed(e, program),
         _ => None,
     })?;
     let is_struct_ptr = matches!(&ty, Ty::Ptr { to, .. } if matches!(**to, Ty::Struct(_)));
-    Some(Shape { name: print::name(&ty, &program.types), ty, is_struct_ptr })
+    Some(Shape { name: print::name(&ty, &program.types), ty, is_struct_ptr, is_entry })
 }
 
-fn printed(e: &hir::Expr, program: &hir::Program) -> Option<Ty> {
+/// The type of what `print()` is given, and whether that is an entry of a map.
+fn printed(e: &hir::Expr, program: &hir::Program) -> Option<(Ty, bool)> {
     let hir::ExprKind::Call(call) = &e.kind else { return None };
     if call.row.name != "print" {
         return None;
     }
     match call.args.first()? {
-        hir::Arg::Expr(e) => Some(e.ty.clone()),
-        hir::Arg::Map { map, .. } => Some(program.maps[*map].value.clone()),
+        hir::Arg::Expr(e) => Some((e.ty.clone(), false)),
+        hir::Arg::Map { map, key } => Some((program.maps[*map].value.clone(), key.is_some())),
         hir::Arg::Text(_) | hir::Arg::Ty(_) => None,
     }
 }

@@ -165,13 +165,13 @@ impl Checker<'_> {
         self.diags.push(Diag::error(&codes::BAD_ARGUMENT, span, message).hint(hint));
     }
 
-    /// An entry of a map: `@m[k]`, `@m` with `key` as the argument after it, or a map without keys.
     /// Whether the map's elements can only be printed.
     fn is_no_value(&self, map: &str) -> bool {
         let ty = self.maps.find(&format!("@{map}")).map(|id| self.maps.types(id).1);
         ty.is_some_and(|ty| matches!(ty, Ty::Agg { .. }) && types::read_as(&ty).is_none())
     }
 
+    /// An entry of a map: `@m[k]`, `@m` with `key` as the argument after it, or a map without keys.
     fn elem_slot(&mut self, name: &str, e: &ast::Expr, key: Option<&ast::Expr>) -> Option<Slot> {
         let A::Map { name: map, key: within } = &e.kind else {
             if !matches!(e.kind, A::Error) {

@@ -27,10 +27,10 @@ fn values() {
 
 fn own() {
     let mut awl = Awl::start();
-    awl.answers("curtask.comm", "\"awl\" : string\\[16\\] \\(of awl itself\\)");
+    awl.answers("curtask.comm", "\"awl\" : string\\[17\\] \\(of awl itself\\)");
     let pid = awl.pid();
     // Another program type can find tasks by their ids.
-    awl.answers("task(curtask.pid).comm", "\"awl\" : string\\[16\\]");
+    awl.answers("task(curtask.pid).comm", "\"awl\" : string\\[17\\]");
     awl.answers("task(curtask.pid).files.count.counter", "[1-9]\\d* : int32");
     awl.answers("task(-5)", "0x0 : struct task_struct \\*");
     awl.answers("pid", &format!("{pid} : uint32 \\(of awl itself\\)"));

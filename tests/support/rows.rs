@@ -94,6 +94,8 @@ pub fn needs(script: &str) -> BTreeSet<&'static str> {
 /// Runs awl as far as the attach.
 fn attach(awl: &Path, example: &Example, is_refused: bool) -> Result<(), String> {
     let mut command = Command::new(awl);
+    // Where a file that it opens may stay.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.arg("--dry-run").args(example.unsafe_.then_some("--unsafe")).args(["-e", example.script]);
     for (probe, flag) in [("test:", "--test"), ("bench:", "--bench")] {
         command.args(example.script.starts_with(probe).then_some(flag));
