@@ -223,6 +223,8 @@ fn roles(pieces: &mut [Piece], item: ItemKind) {
         } else if kind.closes() {
             let is_body = frames.pop().is_some_and(|f| f.is_body);
             statement_starts = is_body && next != Some(Token::Else);
+            // A statement that was a body is no operand of what follows.
+            ended &= !statement_starts;
         }
         prev = kind;
     }

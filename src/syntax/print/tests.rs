@@ -35,6 +35,7 @@ fn gives(text: &str, want: &str) {
 
 #[test]
 fn spaces() {
+    gives("begin{if $a {f()}; - $b}", "begin { if $a { f() } -$b }\n");
     gives("begin{$x=1+2*-3;@y [1,2]=f( $x ,@z )}", "begin { $x = 1 + 2 * -3; @y[1, 2] = f($x, @z) }\n");
     gives(
         "begin{$x=(uint8)$y;$z=(struct a*)$w->b . c}",
