@@ -253,8 +253,7 @@ impl<'a> Fx<'_, 'a> {
 
     /// Deletes an element; yields 1 if it was there.
     pub fn delete_element(&mut self, map: MapId, key: Option<Value>) -> Value {
-        let (gone, join) = (self.block(), self.block());
-        let out = self.b.block_param(join, Kind::Int);
+        let gone = self.block();
         match self.map_def(map).storage {
             // A thread's memory stays until it ends: freeing it costs more than all its uses.
             Storage::Global | Storage::Thread => {
@@ -280,18 +279,12 @@ impl<'a> Fx<'_, 'a> {
             }
         }
         let one = self.b.iconst(1);
-        self.b.jump(join, vec![one]);
-        self.b.enter(gone);
-        let zero = self.b.iconst(0);
-        self.b.jump(join, vec![zero]);
-        self.b.enter(join);
-        out
+        self.or_zero_from(one, gone)
     }
 
     /// 1 if the element is there.
     pub fn has_element(&mut self, map: MapId, key: Option<Value>) -> Value {
-        let (gone, join) = (self.block(), self.block());
-        let out = self.b.block_param(join, Kind::Int);
+        let gone = self.block();
         match self.part_at(map) {
             Some(at) => self.find_parts(map, key, at, gone),
             None => {
@@ -299,11 +292,6 @@ impl<'a> Fx<'_, 'a> {
             }
         }
         let one = self.b.iconst(1);
-        self.b.jump(join, vec![one]);
-        self.b.enter(gone);
-        let zero = self.b.iconst(0);
-        self.b.jump(join, vec![zero]);
-        self.b.enter(join);
-        out
+        self.or_zero_from(one, gone)
     }
 }

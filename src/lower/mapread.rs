@@ -82,8 +82,7 @@ impl<'a> Fx<'_, 'a> {
     /// Copies an element's value to `dst`, which stays as it is where there is none; 1 if it is there. Of an aggregation
     /// the value is that over all CPUs.
     pub fn copy_element(&mut self, map: MapId, key: Option<Value>, dst: Value) -> Value {
-        let (gone, join) = (self.block(), self.block());
-        let out = self.b.block_param(join, Kind::Int);
+        let gone = self.block();
         let value = &self.map_def(map).value;
         if let Ty::Agg { kind, signed } = *value {
             let element = self.target_and_key(map, key, gone);
@@ -97,12 +96,7 @@ impl<'a> Fx<'_, 'a> {
             }
         }
         let one = self.b.iconst(1);
-        self.b.jump(join, vec![one]);
-        self.b.enter(gone);
-        let zero = self.b.iconst(0);
-        self.b.jump(join, vec![zero]);
-        self.b.enter(join);
-        out
+        self.or_zero_from(one, gone)
     }
 
     /// The address of an element's value, null where there is none.
@@ -125,16 +119,10 @@ impl<'a> Fx<'_, 'a> {
 
     /// The value of a castable aggregation over all CPUs; 0 where there is none.
     fn read_aggregation(&mut self, map: MapId, key: Option<Value>, kind: AggKind, signed: bool) -> Value {
-        let (gone, join) = (self.block(), self.block());
-        let out = self.b.block_param(join, Kind::Int);
+        let gone = self.block();
         let element = self.target_and_key(map, key, gone);
         let v = self.read_over_cpus(element, (kind, signed), gone);
-        self.b.jump(join, vec![v]);
-        self.b.enter(gone);
-        let zero = self.b.iconst(0);
-        self.b.jump(join, vec![zero]);
-        self.b.enter(join);
-        out
+        self.or_zero_from(v, gone)
     }
 
     /// The value of the element of that map and key. Goes to `gone` where there is none.

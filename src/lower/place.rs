@@ -104,12 +104,19 @@ impl<'a> Fx<'_, 'a> {
 
     /// `v`, or zero where a null was met on the way to it.
     pub fn or_zero(&mut self, v: Value, nulls: Nulls) -> Value {
-        let Some(block) = nulls.block else { return v };
+        match nulls.block {
+            Some(gone) => self.or_zero_from(v, gone),
+            None => v,
+        }
+    }
+
+    /// `v`, or zero on the ways that lead to `gone`, which goes on here.
+    pub fn or_zero_from(&mut self, v: Value, gone: Block) -> Value {
         let kind = self.b.kind(v);
         let join = self.block();
         let out = self.b.block_param(join, kind);
         self.b.jump(join, vec![v]);
-        self.b.enter(block);
+        self.b.enter(gone);
         let zero = self.b.iconst(0);
         let zero = self.as_kind(zero, kind);
         self.b.jump(join, vec![zero]);

@@ -204,7 +204,8 @@ fn per_thread(spec: &image::Map) -> io::Result<Map> {
     Map::create_typed(&map_spec(spec), &Types { btf: btf.as_fd(), key, value })
 }
 
-fn map_spec(spec: &image::Map) -> MapSpec<'_> {
+/// What the kernel is told of a map.
+pub(super) fn map_spec(spec: &image::Map) -> MapSpec<'_> {
     MapSpec {
         name: &spec.name,
         kind: spec.kind,

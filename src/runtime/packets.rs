@@ -13,9 +13,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::clause::map_error;
 use super::error::{LoadError, Problem};
+use super::maps::map_spec;
 use crate::image;
 use crate::image::wire::packet;
-use crate::sys::bpfmap::{Map, MapSpec};
+use crate::sys::bpfmap::Map;
 use crate::sys::perfring::{HEADER_BYTES, LOST, PerfRing, SAMPLE};
 use crate::sys::{perf, time};
 
@@ -61,15 +62,7 @@ impl Packets {
     pub fn new(spec: &image::Map) -> Result<Packets, LoadError> {
         let system = |e: io::Error| LoadError::System(Problem::new("packets cannot be taken", &e));
         let of_map = |e: io::Error| map_error(&spec.name, &e);
-        let own = MapSpec {
-            name: &spec.name,
-            kind: spec.kind,
-            key_size: spec.key_size,
-            value_size: spec.value_size,
-            max_entries: spec.max_entries,
-            flags: spec.flags,
-        };
-        let map = Map::create(&own, None).map_err(of_map)?;
+        let map = Map::create(&map_spec(spec), None).map_err(of_map)?;
         let mut rings = Vec::new();
         for cpu in perf::online_cpus().map_err(system)? {
             let event = perf::open_output(cpu).map_err(system)?;
