@@ -35,7 +35,7 @@ pub fn format(text: &str) -> String {
         match part {
             Part::Verbatim(piece) => {
                 p.top_gap(&piece, apart);
-                p.put(piece.text.trim_end());
+                p.put(c_text(piece.text));
                 apart = false;
             }
             Part::Comment(piece) => {
@@ -60,6 +60,19 @@ pub fn format(text: &str) -> String {
         p.out.push('\n');
     }
     p.out
+}
+
+/// A line of C that goes on in an empty one ends there: else what follows could become a part of it.
+fn c_text(text: &str) -> &str {
+    let mut text = text.trim_end();
+    let is_include = text.starts_with('#') && text[1..].trim_start().starts_with("include");
+    while text.starts_with('#')
+        && !is_include
+        && let Some(rest) = text.strip_suffix('\\')
+    {
+        text = rest.trim_end();
+    }
+    text
 }
 
 /// What comes before the next token.

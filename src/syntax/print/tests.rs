@@ -68,6 +68,8 @@ fn spaces() {
 
 #[test]
 fn lines() {
+    assert_eq!(super::format("#define A 1 \\\n\n\n\nbegin{}"), "#define A 1\n\nbegin {}\n");
+    gives("#define A 1 \\\n  + 2\nbegin{}", "#define A 1 \\\n  + 2\nbegin {}\n");
     gives(
         "kprobe:f,\nkprobe:g\n/pid==1/\n{\n@=count(); $x=1;\n\n\n\nif($x){exit()}\nelse\n{\nexit(); }\n\n}\nbegin{}\n",
         "kprobe:f,\nkprobe:g\n/pid == 1/ {\n  @ = count();\n  $x = 1;\n\n  if ($x) {\n    exit()\n  } else {\n    exit();\n  }\n}\n\nbegin {}\n",
