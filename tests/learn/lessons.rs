@@ -99,7 +99,8 @@ fn hints_end_with_an_example_on_a_key() {
     // Alt-Enter puts the example on the prompt, Enter enters it.
     t.keys("\x1b\r");
     t.until_shows("opens %s");
-    let said = t.answer("");
-    assert!(said.contains("Solved."), "{said}");
+    // What it prints never ends.
+    t.keys("\r");
+    t.until_shows("Solved.");
     t.leave();
 }

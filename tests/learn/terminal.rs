@@ -120,9 +120,16 @@ impl Terminal {
         })
     }
 
-    /// Waits until the text has come; what was shown.
+    /// Waits until the text has come, whatever comes after it; what was shown.
     pub fn until_shows(&mut self, text: &str) -> String {
-        self.until(text, |t| t.seen.contains(text))
+        let end = Instant::now() + TIMEOUT;
+        while !self.seen.contains(text) {
+            assert!(Instant::now() < end, "{text} did not come; what came:\n{}", self.seen);
+            if self.read() == 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        self.seen.clone()
     }
 
     fn until(&mut self, what: &str, holds: impl Fn(&Terminal) -> bool) -> String {
