@@ -181,13 +181,8 @@ fn roles(pieces: &mut [Piece], item: ItemKind) {
         }
         pieces[i].role = match kind {
             Token::LBrace if statement_starts || outer && item != ItemKind::Probe => Role::Body,
-            Token::LBrace if outer => {
-                if prev_is_head(prev) {
-                    Role::Body
-                } else {
-                    Role::None
-                }
-            }
+            Token::LBrace if outer && prev_is_head(prev) => Role::Body,
+            Token::LBrace if outer => Role::None,
             Token::LBrace if frame.head && (ended || prev == Token::Else) => Role::Body,
             Token::Inc | Token::Dec if ended => Role::Postfix,
             Token::Star if ended && type_goes_on(after_stars) => Role::Pointer,
