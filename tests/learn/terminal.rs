@@ -18,6 +18,8 @@ const TAKEN: &[u8] = b"\x1b[?2004l";
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A prompt that stays for so long is one that waits.
 const QUIET: Duration = Duration::from_millis(80);
+/// Where clauses never stop printing, a prompt that has been there for so long.
+const LOUD: Duration = Duration::from_secs(3);
 
 /// How long one waits before a key is tried again.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -134,14 +136,17 @@ impl Terminal {
 
     fn until(&mut self, what: &str, holds: impl Fn(&Terminal) -> bool) -> String {
         let end = Instant::now() + TIMEOUT;
-        let mut last_news = Instant::now();
+        let (mut last_news, mut held) = (Instant::now(), None);
         loop {
-            if self.read() > 0 {
-                last_news = Instant::now();
-            } else if holds(self) && last_news.elapsed() >= QUIET {
-                return self.seen.clone();
-            } else {
-                std::thread::sleep(Duration::from_millis(5));
+            match self.read() {
+                0 => std::thread::sleep(Duration::from_millis(5)),
+                _ => last_news = Instant::now(),
+            }
+            if holds(self) {
+                let held: &Instant = held.get_or_insert_with(Instant::now);
+                if last_news.elapsed() >= QUIET || held.elapsed() >= LOUD {
+                    return self.seen.clone();
+                }
             }
             assert!(Instant::now() < end, "{what} did not come; what came:\n{}", self.seen);
         }
