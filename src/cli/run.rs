@@ -16,6 +16,7 @@ use crate::base::{Diag, Diags, SourceMap, Span};
 use crate::image::{Attach, Image};
 use crate::lang::traits::{HELP_PARAMETER, ScriptOption};
 use crate::runtime::{self, Added, Life, LoadError, Refusal, Session, Stop, Target, split_command};
+use crate::sys::signal;
 use crate::world::World;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -100,6 +101,7 @@ fn try_run(options: &Options, say: Say) -> Result<u8, u8> {
     let stop = watch(&mut session, &mut out, options);
     notify::stopping();
     let status = end(&mut session, &mut out, &image, stop, &say);
+    signal::ignore_ends();
     drop(session);
     Ok(out.finish().unwrap_or(status))
 }
@@ -283,7 +285,6 @@ fn end(session: &mut Session, out: &mut Out, image: &Image, stop: Option<Stop>, 
         let printed = session.print_maps(&mut |e| out.event(e));
         result = result.and(printed);
     }
-    // A signal that comes from here on may end the process.
     out.flush();
     if let Err(e) = result {
         say.error(&codes::SYSTEM, format!("the run could not be ended properly: {}", system_text(&e)), None);

@@ -64,6 +64,14 @@ impl Drop for Signals {
     }
 }
 
+/// From now on Ctrl-C and SIGTERM do nothing: what they would end has ended, and its last output is on the way.
+pub fn ignore_ends() {
+    for signal in [libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: no handler is installed.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
 /// A signal set.
 pub(super) fn set_of(signals: &[i32]) -> libc::sigset_t {
     // SAFETY: `sigemptyset` initialises the set; `sigaddset` takes an initialised one.
