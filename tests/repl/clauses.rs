@@ -89,7 +89,9 @@ fn edit() {
             std::thread::sleep(std::time::Duration::from_micros(200));
         }
     });
-    for map in ["@b", "@a", "@b", "@c"] {
+    const MAPS: [&str; 4] = ["@b", "@a", "@b", "@c"];
+    const N_EDITS: u32 = MAPS.len() as u32;
+    for map in MAPS {
         let before = CALLS.load(Ordering::Relaxed);
         crate::session::until("calls", || CALLS.load(Ordering::Relaxed) > before + 1000);
         awl.answers(":edit 1", "edit 1> ");
@@ -104,7 +106,9 @@ fn edit() {
         .map(|map| number(awl.answers(map, &format!("{map}: (\\d+) : count_t"))))
         .iter()
         .sum();
-    assert_eq!(sum, CALLS.load(Ordering::Relaxed));
+    // None is missed; one that was being handled as the clauses changed places counts in both, as the README says.
+    let calls = CALLS.load(Ordering::Relaxed);
+    assert!((calls..=calls + N_EDITS).contains(&sum), "{sum} of {calls}");
     awl.answers(":ls", &format!("  1 on  +{sum} +0"));
     assert_eq!(awl.leaves(), 0);
 }
